@@ -1,0 +1,332 @@
+"""The broker's logic as a pure state machine: frames in, frames out; no socket, no clock (SPEC §7)."""
+
+import logging
+from typing import Any
+
+import msgspec
+
+from rostra.protocol.directory import PRESENCE, BrokerStats, Presence, Replay, State, Subscribe
+from rostra.protocol.errors import BadMessage, BadName, RostraError
+from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
+from rostra.protocol.ids import new_id
+from rostra.protocol.messages import (
+    Beat,
+    Bye,
+    Cancel,
+    Error,
+    Event,
+    Header,
+    Hello,
+    Publish,
+    Reply,
+    Request,
+    Subscribed,
+    Welcome,
+    Who,
+    Working,
+)
+from rostra.protocol.names import check_name, check_pattern, check_topic
+from rostra.protocol.subscriptions import NONCE_MARK
+
+from .registry import Connection, Registry
+from .topics import Topics
+
+log = logging.getLogger(__name__)
+
+MIN_LEASE, MAX_LEASE = 1.0, 300.0
+NONCE_SECONDS = 5.0
+MAX_NONCES = 10_000
+
+
+class ToPeer(msgspec.Struct, gc=False):
+    """Send three frames to the connection `route`; if that is impossible, tell the core (`unreachable`)."""
+
+    route: bytes
+    peer: bytes
+    head: bytes
+    body: bytes = b""
+
+
+class ToAll(msgspec.Struct, gc=False):
+    """Publish on the event socket."""
+
+    topic: bytes
+    head: bytes
+    body: bytes
+
+
+Output = ToPeer | ToAll
+
+
+class Core:
+    """The broker. `wall_ms` (milliseconds since 1970) and `now` (monotonic seconds) are the shell's clocks."""
+
+    def __init__(self, boot: bytes = b"", now: float = 0.0) -> None:
+        self.boot = boot or new_id()
+        self.registry = Registry()
+        self.topics = Topics()
+        self.routed = self.published = self.refused = self.unreached = 0
+        self.now, self.wall_ms = now, 0
+        self._started = now
+        self._out: list[Output] = []
+        self._produced = 0
+        self._awaited: dict[bytes, tuple[str, float]] = {}
+        self._seen: dict[bytes, float] = {}
+
+    @property
+    def awaits_nonce(self) -> bool:
+        """Whether a subscription is announced that has not arrived on the event socket yet."""
+        return bool(self._awaited)
+
+    # ---- inputs
+
+    def received(self, route: bytes, peer: bytes, head: bytes, body: bytes) -> list[Output]:
+        """A message arrived from a connection."""
+        connection = self.registry.of_route(route)
+        try:
+            header = decode_head(head)
+            if connection is None:
+                if isinstance(header, Hello) and not peer:
+                    self._hello(route, header, body)
+                else:
+                    self._send(route, Who(self.boot))
+            elif peer:
+                self._route(connection, peer, header, head, body)
+            else:
+                self._serve(connection, header, body)
+        except RostraError as error:
+            self.refused += 1
+            self._send(route, Error(b"", error.code, str(error)))
+        return self._flush()
+
+    def malformed(self, route: bytes, why: str) -> list[Output]:
+        """A connection sent something that is not three frames."""
+        self.refused += 1
+        if self.registry.of_route(route) is None:
+            self._send(route, Who(self.boot))
+        log.warning("malformed message: %s", why)
+        return self._flush()
+
+    def heard(self, subscription: bytes) -> list[Output]:
+        """The event socket saw a new subscription."""
+        if subscription.startswith(NONCE_MARK):
+            nonce = subscription[len(NONCE_MARK) :]
+            if nonce in self._awaited:
+                pattern, _ = self._awaited.pop(nonce)
+                self._prove(nonce, pattern)
+            elif len(self._seen) < MAX_NONCES:
+                self._seen[nonce] = self.now
+        return self._flush()
+
+    def unreachable(self, output: ToPeer) -> list[Output]:
+        """The connection of `output` is gone."""
+        self.unreached += 1
+        connection = self.registry.of_route(output.route)
+        if connection is not None:
+            self._drop(connection, "lost")
+        self._bounce(output, "peer_lost", "the peer's connection is gone")
+        return self._flush()
+
+    def congested(self, output: ToPeer) -> list[Output]:
+        """The connection of `output` takes nothing more at the moment."""
+        self.refused += 1
+        self._bounce(output, "mailbox_full", "the peer's connection is full")
+        return self._flush()
+
+    def tick(self) -> list[Output]:
+        """Time has passed: end leases that ran out."""
+        for connection in self.registry:
+            if self.now > connection.seen + connection.lease:
+                log.info("%s gave no sign of life for %.0f s", connection.address.decode(), connection.lease)
+                self._drop(connection, "lost")
+        before = self.now - NONCE_SECONDS
+        self._seen = {nonce: since for nonce, since in self._seen.items() if since > before}
+        self._awaited = {nonce: one for nonce, one in self._awaited.items() if one[1] > before}
+        return self._flush()
+
+    # ---- connections
+
+    def _hello(self, route: bytes, hello: Hello, body: bytes) -> None:
+        try:
+            name = check_name(hello.name)
+        except BadName as error:
+            self.refused += 1
+            self._send(route, Error(b"", "refused", str(error)))
+            return
+        info = decode_body(body, dict[str, Any]) if body else {}
+        if len(hello.boot) != 16:
+            raise BadMessage("a boot has 16 bytes")
+        address = name.encode()
+        again = False
+        for other in self.registry.holder(name):
+            if other.boot == hello.boot:
+                again, address = True, other.address  # the same process over a new connection
+                self.registry.remove(other)
+                self._lose(other)
+            elif not (other.shared and hello.shared):
+                self._send(other.route, Error(b"", "superseded", f"a newer process is {name} now"))
+                self._drop(other, "superseded")
+        if hello.shared and not again:
+            address = self.registry.replica_address(name)
+        lease = min(MAX_LEASE, max(MIN_LEASE, hello.lease_ms / 1000))
+        connection = Connection(route, name, address, hello.boot, hello.shared, lease, self.now, self.wall_ms, info)
+        self.registry.add(connection)
+        self._send(route, Welcome(address.decode(), self.boot, round(lease * 1000)))
+        if not again:
+            self._presence(connection, "online")
+
+    def _drop(self, connection: Connection, state: State) -> None:
+        self.registry.remove(connection)
+        self._lose(connection)
+        self._presence(connection, state)
+
+    def _lose(self, connection: Connection) -> None:
+        """Answer what a replica held; the requests of other peers are repeated by their callers."""
+        for id_, caller in connection.held.items():
+            self._send(caller, Error(id_, "peer_lost", f"{connection.address.decode()} went away before it answered"))
+        connection.held = {}
+
+    def _presence(self, connection: Connection, state: State) -> None:
+        peer = connection.peer()
+        body = encode_body(Presence(name=peer.name, address=peer.address, boot=peer.boot, state=state, info=peer.info))
+        self._produced += 1
+        self._publish("", Publish(PRESENCE, self.boot, self._produced), body)
+
+    # ---- between peers
+
+    def _route(self, source: Connection, peer: bytes, header: Header, head: bytes, body: bytes) -> None:
+        if not isinstance(header, Request | Reply | Error | Working | Cancel):
+            raise BadMessage(f"{type(header).__name__} is for the broker only")
+        self.routed += 1
+        if isinstance(header, Reply | Error):
+            source.held.pop(header.id, None)
+        replicas = self.registry.replicas(peer)
+        if replicas is not None:
+            target = self._replica(replicas, source, header)
+        else:
+            route = self.registry.routes.get(peer)
+            target = self.registry.of_route(route) if route else None
+        if target is not None:
+            self._out.append(ToPeer(target.route, source.address, head, body))
+        elif isinstance(header, Request):
+            name = peer.decode(errors="replace")
+            self._send(source.route, Error(header.id, "no_such_agent", f"nobody called {name!r} is connected"))
+
+    @staticmethod
+    def _replica(replicas: list[Connection], source: Connection, header: Header) -> Connection | None:
+        """The replica that already holds the request, else the one that holds fewest."""
+        id_ = getattr(header, "id", b"")
+        for replica in replicas:
+            if id_ in replica.held:
+                return replica
+        if not isinstance(header, Request):
+            return None
+        chosen = min(replicas, key=lambda replica: len(replica.held))
+        chosen.held[id_] = source.route
+        replicas.remove(chosen)
+        replicas.append(chosen)  # ties rotate
+        return chosen
+
+    def _bounce(self, output: ToPeer, code: str, why: str) -> None:
+        """Tell the sender of a request that could not be delivered."""
+        header = decode_head(output.head)
+        if not isinstance(header, Request):
+            return
+        for replica in self.registry.replicas(output.peer.partition(b"~")[0]) or ():
+            replica.held.pop(header.id, None)
+        route = self.registry.routes.get(output.peer)
+        if route is not None:
+            self._send(route, Error(header.id, code, why))
+
+    # ---- the broker's own services
+
+    def _serve(self, connection: Connection, header: Header, body: bytes) -> None:
+        connection.seen = self.now
+        match header:
+            case Beat():
+                self._send(connection.route, header)
+            case Publish():
+                self._publish(connection.name, header, body)
+            case Request():
+                self._request(connection, header, body)
+            case Hello():
+                self.registry.remove(connection)
+                self._lose(connection)
+                self._hello(connection.route, header, body)
+            case Bye():
+                self._drop(connection, "left")
+            case Error() | Cancel() | Working():
+                pass
+            case _:
+                raise BadMessage(f"{type(header).__name__} is not for the broker")
+
+    def _request(self, connection: Connection, request: Request, body: bytes) -> None:
+        try:
+            answer = self._answer(request.method, body)
+        except RostraError as error:
+            self.refused += 1
+            code = "refused" if isinstance(error, BadName | BadMessage) else error.code
+            self._send(connection.route, Error(request.id, code, str(error)))
+        else:
+            self._send(connection.route, Reply(request.id), encode_body(answer))
+
+    def _answer(self, method: str, body: bytes) -> Any:
+        match method:
+            case "ping":
+                return None
+            case "peers":
+                return [one.peer() for one in self.registry]
+            case "stats":
+                return self._stats()
+            case "subscribe":
+                wish = decode_body(body, Subscribe)
+                check_pattern(wish.pattern)
+                if wish.nonce in self._seen:
+                    del self._seen[wish.nonce]
+                    self._prove(wish.nonce, wish.pattern)
+                elif len(self._awaited) < MAX_NONCES:
+                    self._awaited[wish.nonce] = (wish.pattern, self.now)
+                return None
+            case "replay":
+                replay = decode_body(body, Replay)
+                replayed = self.topics.replay(replay.topic, replay.after, replay.limit)
+                if replayed is None:
+                    raise BadMessage(f"nothing was published on {replay.topic!r}")
+                return replayed
+            case _:
+                raise BadMessage(f"the broker knows no method {method!r}")
+
+    def _stats(self) -> BrokerStats:
+        return BrokerStats(
+            boot=self.boot,
+            uptime_seconds=round(self.now - self._started, 3),
+            peers=len(self.registry),
+            topics=len(self.topics),
+            routed=self.routed,
+            published=self.published,
+            refused=self.refused,
+            unreachable=self.unreached,
+            retained_bytes=self.topics.retained,
+        )
+
+    def _publish(self, sender: str, header: Publish, body: bytes) -> None:
+        topic = check_topic(header.topic)
+        series, sequence = self.topics.next(topic)
+        event = Event(sender, series, sequence, self.wall_ms, header.epoch, header.sequence, header.traceparent)
+        head = encode_head(event)
+        self.topics.retain(topic, head, body)
+        self.published += 1
+        self._out.append(ToAll(topic.encode(), head, body))
+
+    def _prove(self, nonce: bytes, pattern: str) -> None:
+        body = encode_body(self.topics.heads(pattern))
+        self._out.append(ToAll(NONCE_MARK + nonce, encode_head(Subscribed(nonce)), body))
+
+    # ---- output
+
+    def _send(self, route: bytes, header: Header, body: bytes = b"") -> None:
+        self._out.append(ToPeer(route, b"", encode_head(header), body))
+
+    def _flush(self) -> list[Output]:
+        out, self._out = self._out, []
+        return out

@@ -1,0 +1,88 @@
+"""Who is connected, under which name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rostra.protocol.directory import Peer
+
+
+@dataclass(slots=True)
+class Connection:
+    """One bound connection. `route` is ZeroMQ's routing id, which means nothing outside the broker's own sockets."""
+
+    route: bytes
+    name: str
+    address: bytes
+    boot: bytes
+    shared: bool
+    lease: float
+    seen: float
+    since_ms: int
+    info: dict[str, Any] = field(default_factory=dict)
+    held: dict[bytes, bytes] = field(default_factory=dict)
+    """Replicas only: the requests it works on, id → the caller's route."""
+
+    def peer(self) -> Peer:
+        """What others may know of it."""
+        return Peer(name=self.name, address=self.address.decode(), boot=self.boot, info=self.info, since_ms=self.since_ms)
+
+
+class Registry:
+    """The names that are bound. `routes` and `senders` are the two tables of the router's short cut."""
+
+    def __init__(self) -> None:
+        self.routes: dict[bytes, bytes] = {}
+        """Address → route, for every address that means one connection."""
+        self.senders: dict[bytes, bytes] = {}
+        """Route → address, for connections whose traffic needs no book-keeping: those that share no name."""
+        self._by_route: dict[bytes, Connection] = {}
+        self._groups: dict[bytes, list[Connection]] = {}
+        self._numbers: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_route)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._by_route.values()))
+
+    def of_route(self, route: bytes) -> Connection | None:
+        """The connection behind a route."""
+        return self._by_route.get(route)
+
+    def holder(self, name: str) -> list[Connection]:
+        """The connections of a name: one, or its replicas."""
+        group = self._groups.get(name.encode())
+        if group is not None:
+            return list(group)
+        route = self.routes.get(name.encode())
+        return [self._by_route[route]] if route else []
+
+    def replicas(self, name: bytes) -> list[Connection] | None:
+        """The replicas that share `name`; None when it is not shared."""
+        return self._groups.get(name)
+
+    def add(self, connection: Connection) -> None:
+        """Bind a connection; its name must be free for it."""
+        self._by_route[connection.route] = connection
+        self.routes[connection.address] = connection.route
+        if connection.shared:
+            self._groups.setdefault(connection.name.encode(), []).append(connection)
+        else:
+            self.senders[connection.route] = connection.address
+
+    def remove(self, connection: Connection) -> None:
+        """Unbind a connection."""
+        del self._by_route[connection.route]
+        del self.routes[connection.address]
+        self.senders.pop(connection.route, None)
+        group = self._groups.get(connection.name.encode())
+        if group is not None:
+            group.remove(connection)
+            if not group:
+                del self._groups[connection.name.encode()]
+
+    def replica_address(self, name: str) -> bytes:
+        """A new address for one more replica of `name`."""
+        number = self._numbers[name] = self._numbers.get(name, 0) + 1
+        return f"{name}~{number}".encode()

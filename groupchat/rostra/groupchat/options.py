@@ -1,0 +1,49 @@
+"""How a group chat is to be held: the `[chat]` and `[budget]` tables of a team file, and the members."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from rostra.protocol import ChatMessage, Member
+
+Selection = str | Callable[[str, Sequence[ChatMessage]], "Awaitable[str | None] | str | None"]
+"""`auto`, `manual`, `random`, `round_robin` (in any case), or a function (last speaker, messages) → a member's name, the name of
+a method for this turn, or None to end the chat. A function may be async."""
+
+
+class Transitions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may follow whom: exactly one of the two is given. A speaker without an entry, or with `[]`, ends the chat."""
+
+    allowed: dict[str, tuple[str, ...]] | None = None
+    disallowed: dict[str, tuple[str, ...]] | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits per chat, counted in the transcript; 0: none."""
+
+    tokens: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+
+
+class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a coordinator must know of a team. Names and defaults are those of the team file."""
+
+    members: tuple[Member, ...]
+    selection: Selection = "auto"
+    max_rounds: int = 10
+    repeat: bool | tuple[str, ...] = True
+    transitions: Transitions | None = None
+    stop: str = ""
+    admin: str = ""
+    introductions: bool = False
+    on_absent: Literal["wait", "skip"] = "wait"
+    turn_seconds: float = 300.0
+    turn_retries: int = 2
+    seed: int | None = None
+    selector_model: str = ""
+    """Name of the model that selects in `auto`; empty: no model, so `auto` rotates."""
+    people: frozenset[str] = frozenset()
+    """Members whose turn waits for a person: it has no deadline."""
+    budget: Budget = Budget()

@@ -1,0 +1,86 @@
+"""The ground floor: names, frames, messages, errors, the session of a peer, and the client that drives it."""
+
+from .address import events_address
+from .chat import (
+    Answer,
+    ChatMessage,
+    History,
+    HistoryRequest,
+    Member,
+    Question,
+    ToolCall,
+    ToolResponse,
+    Turn,
+    TurnReply,
+    Usage,
+)
+from .client import Client, ReceivedEvent, Subscription
+from .directory import BrokerStats, Peer, Presence
+from .effects import Incoming
+from .errors import (
+    BadMessage,
+    BadName,
+    BrokerLost,
+    Cancelled,
+    MailboxFull,
+    NoSuchAgent,
+    PeerLost,
+    Refused,
+    RemoteError,
+    RequestError,
+    RostraError,
+    Stopping,
+    Superseded,
+    TimedOut,
+    TooLarge,
+    Unsupported,
+)
+from .names import BROKER, COORDINATOR, GATEWAY
+from .service import Service
+from .transport import Listener, Transport
+from .zmq_transport import ZmqTransport
+
+__all__ = [
+    "BROKER",
+    "COORDINATOR",
+    "GATEWAY",
+    "Answer",
+    "BadMessage",
+    "BadName",
+    "BrokerLost",
+    "BrokerStats",
+    "Cancelled",
+    "ChatMessage",
+    "Client",
+    "History",
+    "HistoryRequest",
+    "Incoming",
+    "Listener",
+    "MailboxFull",
+    "Member",
+    "NoSuchAgent",
+    "Peer",
+    "PeerLost",
+    "Presence",
+    "Question",
+    "ReceivedEvent",
+    "Refused",
+    "RemoteError",
+    "RequestError",
+    "RostraError",
+    "Service",
+    "Stopping",
+    "Subscription",
+    "Superseded",
+    "TimedOut",
+    "TooLarge",
+    "ToolCall",
+    "ToolResponse",
+    "Transport",
+    "Turn",
+    "TurnReply",
+    "Unsupported",
+    "Usage",
+    "ZmqTransport",
+    "events_address",
+]

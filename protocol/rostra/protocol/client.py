@@ -1,0 +1,393 @@
+"""The client: a peer on the bus, on asyncio."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Self, TypeVar
+
+from .chat import ChatMessage
+from .directory import BrokerStats, Peer
+from .effects import (
+    Answered,
+    Bound,
+    CancelIncoming,
+    Closed,
+    Delivered,
+    Effect,
+    Ended,
+    Failed,
+    Incoming,
+    Listen,
+    Missed,
+    Open,
+    Send,
+)
+from .errors import BrokerLost, Cancelled, RequestError, Unsupported
+from .frames import decode_body, encode_body
+from .ids import new_id
+from .messages import Event
+from .names import BROKER, check_name, check_pattern, check_topic
+from .session import Session
+from .transport import Transport
+from .zmq_transport import ZmqTransport
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class ReceivedEvent:
+    """An event: who published it (`sender`), on which `topic`, its `sequence` there, `time_ms`, and the `payload`."""
+
+    __slots__ = ("_body", "sender", "sequence", "time_ms", "topic")
+
+    def __init__(self, topic: str, header: Event, body: bytes) -> None:
+        self.topic, self.sender, self.sequence, self.time_ms = topic, header.sender, header.sequence, header.time_ms
+        self._body = body
+
+    @property
+    def payload(self) -> Any:
+        """The payload as plain values."""
+        return decode_body(self._body)
+
+    def decode(self, kind: type[T]) -> T:
+        """The payload as `kind`; raises `BadMessage` when it is none."""
+        value: T = decode_body(self._body, kind)
+        return value
+
+
+class Subscription:
+    """Events of the topics under a pattern: `async for event in subscription`.
+
+    `missed` counts, exactly, the events that are lost to it; `on_gap(topic, count)` is told of each gap.
+    """
+
+    def __init__(self, client: "Client", pattern: str, since: int | None, on_gap: Callable[[str, int], None] | None) -> None:
+        self.pattern, self.missed = check_pattern(pattern), 0
+        self._client, self._since, self._on_gap = client, since, on_gap
+        self._queue: deque[ReceivedEvent] = deque()
+        self._wakeup = asyncio.Event()
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._number: int | None = None
+        self._error: RequestError | None = None
+
+    async def __aenter__(self) -> Self:
+        """Subscribe, and wait until the path is proven: what is published from now on arrives or is counted."""
+        self._start()
+        await asyncio.shield(self._opened)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the subscription."""
+        if self._number is not None:
+            self._client._unsubscribe(self._number)
+        self._finish(None)
+
+    def __aiter__(self) -> AsyncIterator[ReceivedEvent]:
+        self._start()
+        return self
+
+    async def __anext__(self) -> ReceivedEvent:
+        while not self._queue:
+            if self._number is None:
+                if self._error:
+                    raise self._error
+                raise StopAsyncIteration
+            self._wakeup.clear()
+            await self._wakeup.wait()
+        event = self._queue.popleft()
+        if self._number is not None:
+            self._client._taken(self._number)
+        return event
+
+    def _start(self) -> None:
+        if self._number is None and not self._opened.done():
+            self._number = self._client._subscribe(self, self._since)
+
+    def _finish(self, error: RequestError | None) -> None:
+        self._number, self._error = None, error
+        self._wakeup.set()
+        if not self._opened.done():
+            if error:
+                self._opened.set_exception(error)
+                self._opened.exception()  # whoever waits gets it; nobody waiting is no fault
+            else:
+                self._opened.cancel()
+
+    def _deliver(self, event: ReceivedEvent) -> None:
+        self._queue.append(event)
+        self._wakeup.set()
+
+    def _gap(self, topic: str, count: int) -> None:
+        self.missed += count
+        if self._on_gap:
+            self._on_gap(topic, count)
+
+
+class Client:
+    """A peer on the bus: asks and answers, publishes and subscribes.
+
+    Use as `async with Client.connect(address, name="probe") as bus`. All methods belong to the loop that entered it.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        name: str,
+        info: dict[str, Any] | None = None,
+        shared: bool = False,
+        boot: bytes = b"",
+    ) -> None:
+        self.name = check_name(name)
+        self.session = Session(name, info, shared=shared, boot=boot)
+        self.address = ""
+        """What others see as our sender; empty until bound."""
+        self.on_request: Callable[[Incoming], None] | None = None
+        """Called with each new request; without it requests are refused."""
+        self.on_cancel: Callable[[CancelIncoming], None] | None = None
+        self.on_bound: Callable[[bool], None] | None = None
+        """Called when the broker knows us (again); True: it is another broker process than before."""
+        self.ended: asyncio.Future[RequestError | None]
+        """Done when the session is over for good; holds why, or None after `aclose`."""
+        self._transport = transport
+        self._calls: dict[bytes, asyncio.Future[bytes]] = {}
+        self._subscriptions: dict[int, Subscription] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._closed = False
+
+    @classmethod
+    def connect(
+        cls,
+        address: str,
+        *,
+        name: str,
+        info: dict[str, Any] | None = None,
+        shared: bool = False,
+    ) -> "Client":
+        """A client of the broker at `address`; raises `BadName` for a bad address or name. Connects when entered."""
+        return cls(ZmqTransport(address), name=name, info=info, shared=shared)
+
+    async def __aenter__(self) -> Self:
+        """Connect and wait until the broker knows us: at most 10 s, then `BrokerLost`."""
+        await self.open()
+        try:
+            await self.bound(10.0)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Begin to connect; returns at once."""
+        self._loop = asyncio.get_running_loop()
+        self.ended, self._first_bound = self._loop.create_future(), self._loop.create_future()
+        self._transport.open(self)
+
+    async def bound(self, timeout: float) -> None:
+        """Wait until the broker knows us, at most `timeout` seconds; raises `BrokerLost`, or why it refused us."""
+        waiting = {self._first_bound, self.ended}
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if self.ended.done():
+            raise self.ended.result() or Cancelled("the client was closed")
+        if not self._first_bound.done():
+            raise BrokerLost("the broker cannot be reached")
+
+    async def aclose(self) -> None:
+        """Say BYE, flush, close. Pending requests fail with `Cancelled`."""
+        if self._closed:
+            return
+        self._apply(self.session.leave())
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        await self._transport.aclose()
+
+    # ---- verbs
+
+    async def ask(
+        self, name: str, content: str | ChatMessage, *, timeout: float | None = 60.0, absent: float = 0.0
+    ) -> ChatMessage:
+        """Ask the agent `name` and return its answer.
+
+        `timeout` is the hard limit in seconds (None: as long as it shows signs of life); `absent`: how long to wait for an
+        agent that is not there. Raises `NoSuchAgent`, `PeerLost`, `BrokerLost`, `TimedOut`, `MailboxFull`, `RemoteError`, …
+        """
+        message = ChatMessage(content=content, name=self.name) if isinstance(content, str) else content
+        answer: ChatMessage = await self.request(name, "ask", message, reply=ChatMessage, timeout=timeout, absent=absent)
+        return answer
+
+    async def request(
+        self,
+        name: str,
+        method: str,
+        payload: Any = None,
+        *,
+        reply: type[T] | Any = Any,
+        timeout: float | None = 60.0,
+        absent: float = 0.0,
+        id: bytes | None = None,  # noqa: A002
+    ) -> Any:
+        """Ask the peer `name` ("" = the broker) for `method` and return its answer as `reply`.
+
+        `payload`: a typed struct or plain values. `id`: 16 bytes; the same id is worked on once by one peer. Raises as `ask`,
+        and `BadMessage` for an answer that is no `reply`.
+        """
+        body = encode_body(payload)
+        id_ = id or new_id()
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._calls[id_] = future
+        self._apply(self.session.request(id_, name, method, body, self._loop.time(), timeout=timeout, absent=absent))
+        try:
+            answer = await future
+        except asyncio.CancelledError:
+            if self._calls.pop(id_, None) is not None:
+                self._apply(self.session.cancel(id_))
+            raise
+        return decode_body(answer, reply)
+
+    def publish(self, topic: str, payload: Any) -> None:
+        """Publish an event on `topic`: at most once to each subscriber, and what is lost is counted there."""
+        self._apply(self.session.publish(check_topic(topic), encode_body(payload)))
+
+    def subscribe(
+        self, pattern: str, *, since: int | None = None, on_gap: Callable[[str, int], None] | None = None
+    ) -> Subscription:
+        """A subscription to the topics under `pattern` (`*` one token, a final `>` one or more).
+
+        `since`: begin after this sequence of the topic, as far as the broker retains it; without it, with what comes now.
+        Iterate it, or enter it first (`async with`) to be sure that it is in place.
+        """
+        return Subscription(self, pattern, since, on_gap)
+
+    async def peers(self) -> list[Peer]:
+        """Who is connected."""
+        peers: list[Peer] = await self.request(BROKER, "peers", reply=list[Peer], timeout=10.0)
+        return peers
+
+    async def broker_stats(self) -> BrokerStats:
+        """The broker's counters."""
+        stats: BrokerStats = await self.request(BROKER, "stats", reply=BrokerStats, timeout=10.0)
+        return stats
+
+    # ---- answering
+
+    def reply(self, request: Incoming, payload: Any) -> None:
+        """Answer a request; raises `BadMessage` when the payload cannot be sent."""
+        self._apply(self.session.serving.reply(request.sender, request.id, encode_body(payload)))
+
+    def fail(self, request: Incoming, error: RequestError) -> None:
+        """Answer a request with an error."""
+        self._apply(self.session.serving.fail(request.sender, request.id, error))
+
+    # ---- what the transport sees (Listener)
+
+    def connected(self) -> None:
+        """See `Listener`."""
+        self._apply(self.session.connected(self._loop.time()))
+
+    def disconnected(self) -> None:
+        """See `Listener`."""
+        self._apply(self.session.disconnected())
+
+    def events_connected(self) -> None:
+        """See `Listener`."""
+        self._apply(self.session.events_connected(self._loop.time()))
+
+    def received(self, peer: bytes, head: bytes, body: bytes) -> None:
+        """See `Listener`."""
+        self._apply(self.session.received(peer, head, body, self._loop.time()))
+
+    def received_event(self, topic: bytes, head: bytes, body: bytes) -> None:
+        """See `Listener`."""
+        self._apply(self.session.received_event(topic, head, body, self._loop.time()))
+
+    # ---- inside
+
+    def _subscribe(self, subscription: Subscription, since: int | None) -> int:
+        number, effects = self.session.subscribe(subscription.pattern, since, self._loop.time())
+        self._subscriptions[number] = subscription
+        self._apply(effects)
+        return number
+
+    def _unsubscribe(self, number: int) -> None:
+        self._subscriptions.pop(number, None)
+        self._apply(self.session.subscriptions.unsubscribe(number))
+
+    def _taken(self, number: int) -> None:
+        self._apply(self.session.taken(number, self._loop.time()))
+
+    def _tick(self) -> None:
+        self._timer, self._timer_at = None, float("inf")
+        self._apply(self.session.tick(self._loop.time()))
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send():
+                    self._transport.send(effect.peer, effect.head, effect.body)
+                case Answered():
+                    future = self._calls.pop(effect.id, None)
+                    if future is not None and not future.done():
+                        future.set_result(effect.body)
+                case Failed():
+                    future = self._calls.pop(effect.id, None)
+                    if future is not None and not future.done():
+                        future.set_exception(effect.error)
+                case Incoming():
+                    self._incoming(effect)
+                case Delivered():
+                    subscription = self._subscriptions.get(effect.number)
+                    if subscription:
+                        subscription._deliver(ReceivedEvent(effect.topic, effect.event, effect.body))
+                case CancelIncoming():
+                    if self.on_cancel:
+                        self.on_cancel(effect)
+                case Missed():
+                    self._subscriptions[effect.number]._gap(effect.topic, effect.count)
+                case Listen():
+                    self._transport.listen(effect.prefix, on=effect.on)
+                case Open():
+                    opened = self._subscriptions[effect.number]._opened
+                    if not opened.done():
+                        opened.set_result(None)
+                case Closed():
+                    self._subscriptions.pop(effect.number)._finish(effect.error)
+                case Bound():
+                    self.address = effect.address
+                    if not self._first_bound.done():
+                        self._first_bound.set_result(None)
+                    if self.on_bound:
+                        self.on_bound(effect.fresh)
+                case Ended():
+                    self._finish(effect.error)
+        self._arm()
+
+    def _incoming(self, request: Incoming) -> None:
+        if self.on_request:
+            self.on_request(request)
+        else:
+            self.fail(request, Unsupported(f"{self.name} answers no requests"))
+
+    def _finish(self, error: RequestError) -> None:
+        for subscription in list(self._subscriptions.values()):
+            subscription._finish(error)
+        self._subscriptions.clear()
+        with contextlib.suppress(asyncio.InvalidStateError):
+            self.ended.set_result(error)
+
+    def _arm(self) -> None:
+        due = self.session.due
+        if due < self._timer_at and not self._closed:
+            if self._timer:
+                self._timer.cancel()
+            self._timer_at = due
+            self._timer = self._loop.call_at(due, self._tick)

@@ -1,0 +1,71 @@
+"""Requests that the broker itself answers, and what it tells of those connected to it (SPEC §7)."""
+
+from typing import Any, Literal
+
+from .chat import Payload
+
+PRESENCE = "presence"
+"""The topic of `Presence` events."""
+
+State = Literal["online", "left", "lost", "superseded"]
+
+
+class Peer(Payload, frozen=True, kw_only=True):
+    """One connected process; answer to `peers` is a list of these."""
+
+    name: str
+    address: str
+    boot: bytes
+    info: dict[str, Any] = {}
+    since_ms: int = 0
+    """When it was bound, milliseconds since 1970."""
+
+
+class Presence(Payload, frozen=True, kw_only=True):
+    """A peer came or went."""
+
+    name: str
+    address: str
+    boot: bytes
+    state: State
+    info: dict[str, Any] = {}
+
+
+class Subscribe(Payload, frozen=True, kw_only=True):
+    """Body of the request `subscribe`: the peer is about to subscribe to `pattern`, and to the topic of `nonce`."""
+
+    pattern: str
+    nonce: bytes
+
+
+class Replay(Payload, frozen=True, kw_only=True):
+    """Body of the request `replay`: what is retained of `topic` after the sequence `after`."""
+
+    topic: str
+    after: int
+    limit: int = 256
+
+
+class Replayed(Payload, frozen=True, kw_only=True):
+    """Answer to `replay`. `events` are (head, body) of EVENT messages, byte for byte as first published."""
+
+    series: bytes
+    first: int
+    """The oldest sequence retained; one more than `last` when nothing is."""
+    last: int
+    """The newest sequence published."""
+    events: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class BrokerStats(Payload, frozen=True, kw_only=True):
+    """Answer to `stats`."""
+
+    boot: bytes
+    uptime_seconds: float
+    peers: int
+    topics: int
+    routed: int
+    published: int
+    refused: int
+    unreachable: int
+    retained_bytes: int

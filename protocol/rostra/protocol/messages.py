@@ -1,0 +1,160 @@
+"""The typed headers of the wire, one class a message type (SPEC §5)."""
+
+from enum import IntEnum
+
+import msgspec
+
+
+class Type(IntEnum):
+    """The second byte of a head."""
+
+    HELLO = 1
+    WELCOME = 2
+    WHO = 3
+    BEAT = 4
+    BYE = 5
+    REQUEST = 16
+    REPLY = 17
+    ERROR = 18
+    WORKING = 19
+    CANCEL = 20
+    MAIL = 32
+    STORED = 33
+    ACK = 34
+    REJECT = 35
+    PUBLISH = 48
+    EVENT = 49
+    SUBSCRIBED = 50
+
+
+class Header(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Base of every header: a MessagePack array of the fields in order; a later version may append fields."""
+
+
+class Hello(Header, frozen=True):
+    """A peer names itself. The body is what others may know of it: a map (description, tools, …)."""
+
+    name: str
+    boot: bytes
+    """16 bytes, new with each start of the process."""
+    shared: bool = False
+    """Several processes serve this name together; false: the newest one takes it over."""
+    lease_ms: int = 15_000
+
+
+class Welcome(Header, frozen=True):
+    """The broker has bound the connection to a name."""
+
+    address: str
+    """What others see as the sender: the name, or `name~k` for the k-th replica."""
+    boot: bytes
+    """16 bytes, new with each start of the broker."""
+    lease_ms: int
+
+
+class Who(Header, frozen=True):
+    """The broker does not know this connection: say HELLO and send again what has no answer."""
+
+    boot: bytes
+
+
+class Beat(Header, frozen=True):
+    """A sign of life from a peer's event loop; the broker answers with the same."""
+
+    count: int
+
+
+class Bye(Header, frozen=True):
+    """A peer leaves of its own accord."""
+
+    reason: str = ""
+
+
+class Request(Header, frozen=True):
+    """Asks a peer (or, with an empty destination, the broker) to do `method` with the body."""
+
+    id: bytes
+    method: str
+    deadline_ms: int
+    """How long the caller will wait from now on; 0: no deadline."""
+    traceparent: str = ""
+
+
+class Reply(Header, frozen=True):
+    """The answer to the request `id`, in the body."""
+
+    id: bytes
+
+
+class Error(Header, frozen=True):
+    """Why the request `id` (empty: the connection itself) got no answer. The body may hold details, a map."""
+
+    id: bytes
+    code: str
+    message: str
+
+
+class Working(Header, frozen=True):
+    """The request `id` is being worked on."""
+
+    id: bytes
+
+
+class Cancel(Header, frozen=True):
+    """The caller of `id` no longer wants the answer."""
+
+    id: bytes
+
+
+class Publish(Header, frozen=True):
+    """An event for everyone who subscribed to `topic`, in the body."""
+
+    topic: str
+    epoch: bytes
+    """The publisher's boot."""
+    sequence: int
+    """Counts this publisher's events on this topic from 1, lost ones included."""
+    traceparent: str = ""
+
+
+class Event(Header, frozen=True):
+    """A published event as the broker stamped it."""
+
+    sender: str
+    series: bytes
+    """8 bytes, new whenever the broker begins to count the topic anew."""
+    sequence: int
+    """Counts the topic's events from 1."""
+    time_ms: int
+    """When the broker stamped it, in milliseconds since 1970."""
+    epoch: bytes
+    producer_sequence: int
+    traceparent: str = ""
+
+
+class Subscribed(Header, frozen=True):
+    """Arrives over the event socket, on the topic of `nonce`: the path is open.
+
+    The body maps each topic under the pattern to [series, last sequence].
+    """
+
+    nonce: bytes
+    """16 bytes, as in `directory.Subscribe`."""
+
+
+TYPES: dict[Type, type[Header]] = {
+    Type.HELLO: Hello,
+    Type.WELCOME: Welcome,
+    Type.WHO: Who,
+    Type.BEAT: Beat,
+    Type.BYE: Bye,
+    Type.REQUEST: Request,
+    Type.REPLY: Reply,
+    Type.ERROR: Error,
+    Type.WORKING: Working,
+    Type.CANCEL: Cancel,
+    Type.PUBLISH: Publish,
+    Type.EVENT: Event,
+    Type.SUBSCRIBED: Subscribed,
+}
+"""MAIL, STORED, ACK and REJECT are reserved: their headers come with the mail class of delivery."""

@@ -1,0 +1,117 @@
+"""A peer that answers: a mailbox in front of handlers, bounded, drained when it stops."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .client import Client
+from .effects import CancelIncoming, Incoming
+from .errors import (
+    BadMessage,
+    Cancelled,
+    MailboxFull,
+    Refused,
+    RemoteError,
+    RequestError,
+    Stopping,
+    TimedOut,
+    Unsupported,
+)
+from .frames import decode_body
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Any, Incoming], Awaitable[Any]]
+
+
+class Service:
+    """Answers the requests that reach a client.
+
+    At most `concurrency` handlers run at once; `mailbox` more requests wait their turn, further ones are refused with
+    `MailboxFull`. A handler is an async function `(payload, request) -> reply`; what it raises becomes an ERROR: a
+    `RequestError` with its own code, anything else `failed`. It is cancelled when its caller cancels or its deadline passes.
+    """
+
+    def __init__(self, client: Client, *, concurrency: int = 64, mailbox: int = 1000) -> None:
+        self.client = client
+        self._concurrency, self._mailbox = concurrency, mailbox
+        self._handlers: dict[str, tuple[Any, Handler]] = {}
+        self._tasks: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._waiting: dict[tuple[str, bytes], Incoming] = {}
+        self._stopping = False
+        client.on_request, client.on_cancel = self._incoming, self._cancelled
+
+    def method(self, name: str, payload: Any, handler: Handler) -> None:
+        """Answer requests for `name`, whose body is a `payload` (a type), with `handler`."""
+        self._handlers[name] = (payload, handler)
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many requests run, and how many wait."""
+        return len(self._tasks), len(self._waiting)
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, refuse what waits, let what runs finish for at most `seconds`, then answer it with an error."""
+        self._stopping = True
+        for request in self._waiting.values():
+            self.client.fail(request, Stopping(f"{self.client.name} is shutting down"))
+        self._waiting.clear()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=seconds)
+        leftovers = list(self._tasks.values())
+        for task in leftovers:
+            task.cancel()
+        if leftovers:
+            await asyncio.wait(leftovers, timeout=1.0)
+
+    def _incoming(self, request: Incoming) -> None:
+        if self._stopping:
+            self.client.fail(request, Stopping(f"{self.client.name} is shutting down"))
+        elif len(self._tasks) < self._concurrency:
+            self._start(request)
+        elif len(self._waiting) < self._mailbox:
+            self._waiting[request.sender, request.id] = request
+        else:
+            self.client.fail(request, MailboxFull(f"{self.client.name} has {len(self._waiting)} requests waiting"))
+
+    def _cancelled(self, cancel: CancelIncoming) -> None:
+        key = (cancel.sender, cancel.id)
+        self._waiting.pop(key, None)
+        task = self._tasks.get(key)
+        if task:
+            task.cancel()
+
+    def _start(self, request: Incoming) -> None:
+        key = (request.sender, request.id)
+        task = asyncio.get_running_loop().create_task(self._handle(request))
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: self._done(key))
+
+    def _done(self, key: tuple[str, bytes]) -> None:
+        self._tasks.pop(key, None)
+        if self._waiting and not self._stopping:
+            self._start(self._waiting.pop(next(iter(self._waiting))))
+
+    async def _handle(self, request: Incoming) -> None:
+        client = self.client
+        kind, handler = self._handlers.get(request.method, (Any, None))
+        if handler is None:
+            client.fail(request, Unsupported(f"{client.name} knows no method {request.method!r}"))
+            return
+        try:
+            async with asyncio.timeout_at(request.deadline):
+                payload = decode_body(request.body, kind)
+                client.reply(request, await handler(payload, request))
+        except BadMessage as error:
+            client.fail(request, Refused(f"{request.method}: {error}"))
+        except RequestError as error:
+            client.fail(request, error)
+        except TimeoutError:
+            client.fail(request, TimedOut(f"{client.name} did not finish {request.method} in time"))
+        except asyncio.CancelledError:
+            stopped = Stopping(f"{client.name} is shutting down") if self._stopping else Cancelled("cancelled")
+            client.fail(request, stopped)
+        except Exception as error:
+            log.warning("%s: %s failed", client.name, request.method, exc_info=True)
+            client.fail(request, RemoteError(f"{type(error).__name__}: {error}"))

@@ -1,0 +1,85 @@
+"""Requests that came in: each id is worked on once, however often it arrives (SPEC §6.3)."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from .effects import CancelIncoming, Effect, Incoming, Send
+from .errors import RequestError
+from .frames import encode_body, encode_head
+from .messages import Error, Reply, Request, Working
+
+FIRST_SIGN = 0.5
+"""Seconds until the first WORKING."""
+SIGN = 2.0
+"""Seconds between two WORKING."""
+KEPT_REPLIES = 512
+KEPT_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Serving:
+    sign_at: float
+
+
+class Serving:
+    """The requests that this peer is working on, and the replies it may have to give once more."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, bytes], _Serving] = {}
+        self._replies: OrderedDict[tuple[str, bytes], Send] = OrderedDict()
+        self._bytes = 0
+        self.due = float("inf")
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def request(self, sender: str, header: Request, body: bytes, now: float) -> list[Effect]:
+        """A REQUEST arrived: new, repeated while we work, or repeated after the answer."""
+        key = (sender, header.id)
+        kept = self._replies.get(key)
+        if kept is not None:
+            return [kept]
+        if key in self._open:
+            return [_working(key)]
+        self._open[key] = _Serving(now + FIRST_SIGN)
+        self.due = min(self.due, now + FIRST_SIGN)
+        deadline = now + header.deadline_ms / 1000 if header.deadline_ms else None
+        return [Incoming(header.id, sender, header.method, body, deadline, header.traceparent)]
+
+    def cancelled(self, sender: str, id: bytes) -> list[Effect]:  # noqa: A002
+        """A CANCEL arrived."""
+        return [CancelIncoming(id, sender)] if self._open.pop((sender, id), None) else []
+
+    def reply(self, sender: str, id: bytes, body: bytes) -> list[Effect]:  # noqa: A002
+        """Answer an open request; nothing when it was cancelled meanwhile."""
+        return self._close((sender, id), Send(sender.encode(), encode_head(Reply(id)), body), keep=True)
+
+    def fail(self, sender: str, id: bytes, error: RequestError) -> list[Effect]:  # noqa: A002
+        """Answer an open request with an error. Errors are not kept: a repeated id is a new try."""
+        head = encode_head(Error(id, error.code, str(error)[:2000]))
+        body = encode_body(error.details) if error.details else b""
+        return self._close((sender, id), Send(sender.encode(), head, body), keep=False)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Show signs of life."""
+        effects: list[Effect] = []
+        for key, serving in self._open.items():
+            if serving.sign_at <= now:
+                serving.sign_at = now + SIGN
+                effects.append(_working(key))
+        self.due = min((serving.sign_at for serving in self._open.values()), default=float("inf"))
+        return effects
+
+    def _close(self, key: tuple[str, bytes], answer: Send, *, keep: bool) -> list[Effect]:
+        if self._open.pop(key, None) is None:
+            return []
+        if keep:
+            self._replies[key] = answer
+            self._bytes += len(answer.body)
+            while len(self._replies) > KEPT_REPLIES or self._bytes > KEPT_BYTES:
+                self._bytes -= len(self._replies.popitem(last=False)[1].body)
+        return [answer]
+
+
+def _working(key: tuple[str, bytes]) -> Send:
+    return Send(key[0].encode(), encode_head(Working(key[1])))

@@ -1,0 +1,244 @@
+"""The session of one peer with the broker: a pure state machine (SPEC §6).
+
+Inputs are what came from the sockets, the clock, and the wishes of the program; outputs are `effects`. No socket, clock or
+task inside; `now` is seconds on any monotonic clock.
+"""
+
+from enum import Enum
+from typing import Any
+
+from .calls import Calls
+from .directory import Replayed
+from .effects import Answered, Bound, Closed, Effect, Ended, Failed, Send
+from .errors import BadMessage, Cancelled, Refused, from_wire
+from .frames import decode_body, decode_head, encode_body, encode_head
+from .ids import new_id
+from .messages import Beat, Bye, Cancel, Error, Event, Hello, Publish, Reply, Request, Subscribed, Welcome, Who, Working
+from .serving import Serving
+from .subscriptions import NONCE_MARK, Ask, Subscriptions
+
+LEASE = 15.0
+BEAT = 5.0
+GREETING = 1.0
+"""Seconds until an unanswered HELLO is said again."""
+DEAF = 3
+"""Beats without an answer after which the session greets again."""
+OUTBOX = 1024
+"""Events kept for a broker that is away; older ones are lost, and counted by their subscribers."""
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    AWAY = "away"
+    GREETING = "greeting"
+    BOUND = "bound"
+    ENDED = "ended"
+
+
+class Session:
+    """One peer's side of the protocol."""
+
+    def __init__(self, name: str, info: dict[str, Any] | None = None, *, shared: bool = False, boot: bytes = b"") -> None:
+        self.name, self.info, self.shared = name, info or {}, shared
+        self.boot = boot or new_id()
+        self.state = State.AWAY
+        self.calls, self.serving, self.subscriptions = Calls(), Serving(), Subscriptions()
+        self.bad_messages = 0
+        self._broker = b""
+        self._beats = self._heard = 0
+        self._beat_at = self._greet_at = float("inf")
+        self._produced: dict[str, int] = {}
+        self._outbox: list[Send] = []
+        self._internal: dict[bytes, Ask] = {}
+
+    @property
+    def due(self) -> float:
+        """When `tick` wants to be called next."""
+        return min(self._beat_at, self._greet_at, self.calls.due, self.serving.due, self.subscriptions.due)
+
+    # ---- the connection
+
+    def connected(self, now: float) -> list[Effect]:
+        """The socket reached a broker."""
+        return [] if self.state is State.ENDED else self._greet(now)
+
+    def disconnected(self) -> list[Effect]:
+        """The socket lost the broker; it will try again by itself."""
+        if self.state is not State.ENDED:
+            self.state, self._beat_at, self._greet_at = State.AWAY, float("inf"), float("inf")
+            self.calls.unbound()
+        return []
+
+    def events_connected(self, now: float) -> list[Effect]:
+        """The event socket reached a broker (again)."""
+        return self._asked(self.subscriptions.reopen(now), now) if self.state is State.BOUND else []
+
+    def leave(self, reason: str = "") -> list[Effect]:
+        """Say BYE and end."""
+        effects: list[Effect] = []
+        if self.state is State.BOUND:
+            effects.append(Send(b"", encode_head(Bye(reason))))
+        return effects + self._end(None)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time has passed."""
+        effects: list[Effect] = []
+        if now >= self._greet_at:
+            effects += self._greet(now)
+        if now >= self._beat_at:
+            if self._beats - self._heard >= DEAF:
+                return effects + self._greet(now)
+            self._beats += 1
+            self._beat_at = now + BEAT
+            effects.append(Send(b"", encode_head(Beat(self._beats))))
+        if now >= self.calls.due:
+            effects += self._sifted(self.calls.tick(now), now)
+        if now >= self.serving.due:
+            effects += self.serving.tick(now)
+        if now >= self.subscriptions.due:
+            effects += self._asked(self.subscriptions.tick(now), now)
+        return effects
+
+    # ---- wishes of the program
+
+    def request(
+        self,
+        id: bytes,  # noqa: A002
+        peer: str,
+        method: str,
+        body: bytes,
+        now: float,
+        *,
+        timeout: float | None,
+        absent: float = 0.0,
+        traceparent: str = "",
+    ) -> list[Effect]:
+        """Ask `peer` ("" = the broker) for `method`; ends in `Answered` or `Failed`. Times in seconds."""
+        return self.calls.start(id, peer, method, body, now, timeout, absent, traceparent)
+
+    def cancel(self, id: bytes) -> list[Effect]:  # noqa: A002
+        """Nobody waits for the call `id` any more."""
+        return self.calls.cancel(id)
+
+    def publish(self, topic: str, body: bytes) -> list[Effect]:
+        """Publish an event; while the broker is away the newest `OUTBOX` events are kept."""
+        sequence = self._produced[topic] = self._produced.get(topic, 0) + 1
+        send = Send(b"", encode_head(Publish(topic, self.boot, sequence)), body)
+        if self.state is State.BOUND:
+            return [send]
+        self._outbox.append(send)
+        if len(self._outbox) > OUTBOX:
+            del self._outbox[0]
+        return []
+
+    def subscribe(self, pattern: str, since: int | None, now: float) -> tuple[int, list[Effect]]:
+        """Begin a subscription; returns its number."""
+        number, effects = self.subscriptions.subscribe(pattern, since, now)
+        return number, self._asked(effects, now)
+
+    def taken(self, number: int, now: float) -> list[Effect]:
+        """The consumer of the subscription `number` took an event."""
+        self.subscriptions.taken(number)
+        return self._asked([], now) if self.subscriptions.asks else []
+
+    # ---- what came in
+
+    def received(self, peer: bytes, head: bytes, body: bytes, now: float) -> list[Effect]:
+        """Three frames arrived over the connection. What is no message is counted and dropped."""
+        try:
+            sender, header = peer.decode(), decode_head(head)
+            return self._dispatch(sender, header, body, now)
+        except (BadMessage, UnicodeDecodeError):
+            self.bad_messages += 1
+            return []
+
+    def received_event(self, topic: bytes, head: bytes, body: bytes, now: float) -> list[Effect]:
+        """Three frames arrived over the event socket."""
+        try:
+            header = decode_head(head)
+            if isinstance(header, Event):
+                effects = self.subscriptions.event(topic.decode(), header, body)
+            elif isinstance(header, Subscribed) and topic == NONCE_MARK + header.nonce:
+                effects = self.subscriptions.subscribed(header.nonce, decode_body(body, dict[str, tuple[bytes, int]]))
+            else:
+                return []
+        except (BadMessage, UnicodeDecodeError):
+            self.bad_messages += 1
+            return []
+        return self._asked(effects, now) if self.subscriptions.asks else effects
+
+    def _dispatch(self, sender: str, header: object, body: bytes, now: float) -> list[Effect]:
+        match header:
+            case Request():
+                return self.serving.request(sender, header, body, now)
+            case Reply():
+                return self._sifted(self.calls.replied(header.id, sender, body), now)
+            case Working():
+                self.calls.working(header.id, sender, now)
+            case Cancel():
+                return self.serving.cancelled(sender, header.id)
+            case Error() if header.id:
+                details = decode_body(body, dict[str, Any]) if body else None
+                error = from_wire(header.code, header.message, peer=sender, details=details)
+                return self._sifted(self.calls.failed(header.id, sender, error, now), now)
+            case Error() if not sender:
+                error = from_wire(header.code, header.message, peer="")
+                return self._end(error)
+            case Welcome() if not sender:
+                return self._welcomed(header, now)
+            case Who() if not sender:
+                return self._greet(now) if self.state is State.BOUND else []
+            case Beat() if not sender:
+                self._heard = self._beats
+            case _:
+                self.bad_messages += 1
+        return []
+
+    def _greet(self, now: float) -> list[Effect]:
+        self.state, self._greet_at, self._beat_at = State.GREETING, now + GREETING, float("inf")
+        self.calls.unbound()
+        hello = Hello(self.name, self.boot, self.shared, round(LEASE * 1000))
+        return [Send(b"", encode_head(hello), encode_body(self.info))]
+
+    def _welcomed(self, header: Welcome, now: float) -> list[Effect]:
+        if self.state is not State.GREETING:
+            return []
+        fresh, self._broker = header.boot != self._broker, header.boot
+        self.state, self._greet_at, self._beat_at, self._heard = State.BOUND, float("inf"), now + BEAT, self._beats
+        effects: list[Effect] = [Bound(header.address, fresh), *self._outbox]
+        self._outbox = []
+        for id_ in [id_ for id_, ask in self._internal.items() if ask.method == "subscribe"]:
+            self.calls.forget(id_)  # every path is proven anew below
+            del self._internal[id_]
+        effects += self.calls.rebound(now)
+        return effects + self._asked(self.subscriptions.reopen(now), now)
+
+    def _end(self, error: Any) -> list[Effect]:
+        if self.state is State.ENDED:
+            return []
+        self.state, self._beat_at, self._greet_at = State.ENDED, float("inf"), float("inf")
+        effects = [effect for effect in self.calls.close() if not (isinstance(effect, Failed) and effect.id in self._internal)]
+        return [*effects, Ended(error or Cancelled("the session was closed"))]
+
+    def _asked(self, effects: list[Effect], now: float) -> list[Effect]:
+        """Turn what the subscriptions ask of the broker into calls of our own."""
+        asks, self.subscriptions.asks = self.subscriptions.asks, []
+        for ask in asks:
+            self._internal[ask.id] = ask
+            effects = effects + self.calls.start(ask.id, "", ask.method, ask.body, now, 10.0, 10.0)
+        return effects
+
+    def _sifted(self, effects: list[Effect], now: float) -> list[Effect]:
+        """Keep the answers to our own calls to ourselves."""
+        out: list[Effect] = []
+        for effect in effects:
+            ask = self._internal.pop(effect.id, None) if isinstance(effect, Answered | Failed) else None
+            if ask is None:
+                out.append(effect)
+            elif ask.method == "replay":
+                replayed = decode_body(effect.body, Replayed) if isinstance(effect, Answered) else None
+                out += self._asked(self.subscriptions.replayed(ask.id, replayed), now)
+            elif isinstance(effect, Failed) and isinstance(effect.error, Refused):
+                out += [*self.subscriptions.unsubscribe(ask.number), Closed(ask.number, effect.error)]
+        return out

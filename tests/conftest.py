@@ -1,0 +1,56 @@
+"""What tests share: a real broker on a socket of its own, one in memory, and clients of either."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rostra.broker.memory import MemoryBroker
+from rostra.broker.server import Server
+from rostra.protocol import Client, Transport, ZmqTransport
+
+Join = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture
+def broker_address(tmp_path: Path) -> Iterator[str]:
+    """The address of a broker on real sockets, in a thread of this process."""
+    server = Server(f"ipc://{tmp_path}/bus/broker")
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert server.ready.wait(10)
+    yield server.address
+    server.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(params=["memory", "zmq"])
+def transport(request: pytest.FixtureRequest) -> Callable[[], Transport]:
+    """Makes transports to one broker: once in memory, once over ZeroMQ."""
+    if request.param == "memory":
+        return MemoryBroker().transport
+    address: str = request.getfixturevalue("broker_address")
+    return lambda: ZmqTransport(address)
+
+
+@pytest.fixture
+async def join(transport: Callable[[], Transport]) -> AsyncIterator[Join]:
+    """Connects a client to the broker; all are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(name: str, **options: Any) -> Client:
+            return await stack.enter_async_context(Client(transport(), name=name, **options))
+
+        yield connect
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until `condition` holds; fails after `seconds`. For what cannot be awaited."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait on
+            await asyncio.sleep(0.01)
