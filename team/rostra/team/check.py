@@ -1,0 +1,280 @@
+"""Reads a team file and finds everything that is wrong with it, at once, with line and key."""
+
+import re
+import tomllib
+from pathlib import Path as File
+from typing import Any
+
+import msgspec
+
+from rostra.agents.models.config import ModelConfig
+from rostra.groupchat import stop
+from rostra.groupchat.errors import StopError
+from rostra.protocol import COORDINATOR, GATEWAY, BadName, events_address
+from rostra.protocol.names import check_name
+
+from . import graph, references, secrets, shapes
+from .lines import Path, key_lines, line_of
+from .problems import BadTeam, TeamError
+from .tables import COMMON_KEYS, KEYS_OF_KIND, AgentTable, TeamTables
+
+RESERVED = {
+    "user": "it is who gives the task",
+    COORDINATOR: "it is the coordinator's own",
+    GATEWAY: "it is the model gateway's own",
+}
+METHODS = ("auto", "manual", "random", "round_robin", "vote")
+_AT = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)")
+
+
+def read(file: File) -> TeamTables:
+    """The tables of a team file. Raises `BadTeam` with all that is wrong with it."""
+    try:
+        text = file.read_bytes().decode()
+    except OSError as error:
+        raise BadTeam([TeamError(file, 1, "", f"the file cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise BadTeam([TeamError(file, 1, "", "the file is no UTF-8 text")]) from None
+    return parse(text, file)
+
+
+def parse(text: str, file: File) -> TeamTables:
+    """The tables of the team file `file` whose text is `text`; as `read`. What the text refers to is looked for beside `file`."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = _AT.search(str(error))
+        line = int(at[1]) if at and at[1] else text.count("\n") + 1
+        said = _AT.sub("", str(error))
+        where = f" (column {at[2]})" if at and at[2] else ""
+        raise BadTeam([TeamError(file, line, "", f"no valid TOML: {said[0].lower()}{said[1:]}{where}")]) from None
+    except RecursionError:
+        raise BadTeam([TeamError(file, 1, "", "no valid TOML: nested too deeply")]) from None
+    checks = _Checks(data, file)
+    if checks.found:
+        lines = key_lines(text)
+        raise BadTeam(TeamError(file, line_of(lines, path), _dotted(path), message) for path, message in checks.found)
+    return checks.tables
+
+
+def _dotted(path: Path) -> str:
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            bare = re.fullmatch(r"[A-Za-z0-9_-]+", part)
+            text += ("." if text else "") + (part if bare else shapes.shown(part))
+    return text
+
+
+class _Checks:
+    """The checks of one file, in the order of its tables. `found` holds what is wrong."""
+
+    def __init__(self, data: dict[str, Any], file: File) -> None:
+        self.base = file.parent
+        self.found: shapes.Found = [
+            (path, "a key is never part of the team file: use `api_key_env` or `api_key_file`")
+            for path in secrets.inline_keys(data)
+        ]
+        hidden = {path for path, _ in self.found}
+        clean, misfits = shapes.fit(data, TeamTables)
+        self.found += [(path, message) for path, message in misfits if path not in hidden]
+        self._bad = {path for path, _ in self.found}
+        for path in hidden:
+            _remove(clean, path)
+        self.data = data
+        self.tables = msgspec.convert(clean, TeamTables)
+        self._team(file)
+        self._models()
+        self._agents()
+        self._tools()
+        self._chat()
+
+    def _say(self, path: Path, message: str) -> None:
+        """Note a problem, unless that very place has one already."""
+        if not any(path[: len(bad)] == bad for bad in self._bad):
+            self.found.append((path, message))
+
+    # ---- [team]
+
+    def _team(self, file: File) -> None:
+        team = self.tables.team
+        try:
+            check_name(team.name or file.stem)
+        except BadName as error:
+            if team.name:
+                self._say(("team", "name"), f"{shapes.shown(team.name)}: {error.rule}")
+            else:
+                self._say(("team",), "the team needs a name: the file's own cannot be one")
+        if team.broker != "ipc":
+            try:
+                events_address(team.broker)
+                if not team.broker.startswith("tcp://"):
+                    raise BadName(team.broker, "")
+            except BadName:
+                self._say(("team", "broker"), f'{shapes.shown(team.broker)} is neither "ipc" nor tcp://host:port')
+
+    # ---- [models]
+
+    def _models(self) -> None:
+        models = self.tables.models
+        for name, model in models.items():
+            path: Path = ("models", name)
+            self._name(path)
+            try:
+                msgspec.convert(msgspec.to_builtins(model), ModelConfig)
+            except msgspec.ValidationError as error:
+                if not any(bad[:2] == path for bad in self._bad):
+                    self._say(path, str(error))
+            for number, other in enumerate(model.fallback):
+                if other not in models:
+                    there_is = shapes.suggestion(other, [one for one in models if one != name])
+                    self._say((*path, "fallback", number), f"there is no [models.{other}]{there_is}")
+            for key, needed in (("script", "scripted"), ("recording", "recorded")):
+                value = getattr(model, key)
+                if value and model.api != needed:
+                    self._say((*path, key), f'only a model with api = "{needed}" has one')
+                elif value and not (self.base / value).is_file():
+                    self._say((*path, key), f"there is no file {shapes.shown(value)} beside the team file")
+        circle = graph.circle({name: model.fallback for name, model in models.items()})
+        if circle:
+            self._say(("models", circle[0], "fallback"), f"the fallbacks go in a circle: {' → '.join(circle)}")
+
+    # ---- [agents]
+
+    def _name(self, path: Path, reserved: bool = False) -> None:
+        name = str(path[-1])
+        try:
+            check_name(name)
+        except BadName as error:
+            self._say(path, f"{shapes.shown(name)}: {error.rule}")
+        else:
+            if reserved and name in RESERVED:
+                self._say(path, f'no agent can be called "{name}": {RESERVED[name]}')
+
+    def _agents(self) -> None:
+        agents = self.tables.agents
+        if len(agents) < 2:
+            self._say(("agents",), f"a group chat needs at least two agents, and there {'is one' if agents else 'are none'}")
+        for name, agent in agents.items():
+            path: Path = ("agents", name)
+            self._name(path, reserved=True)
+            if (*path, "kind") in self._bad:
+                continue
+            self._keys_of_kind(path, agent)
+            self._model_of(path, agent)
+            if agent.kind == "handler" and not agent.handler:
+                self._say(path, "an agent of the kind handler needs `handler`")
+            if agent.handler:
+                self._reference((*path, "handler"), agent.handler)
+            for key, tools in (("tools", agent.tools), ("executes", agent.executes)):
+                for number, tool in enumerate(tools):
+                    self._reference((*path, key, number), tool)
+
+    def _keys_of_kind(self, path: Path, agent: AgentTable) -> None:
+        for key in self.data["agents"][path[1]]:
+            if key in AgentTable.__struct_fields__ and key not in COMMON_KEYS | KEYS_OF_KIND[agent.kind]:
+                article = "an" if agent.kind == "assistant" else "a"
+                self._say((*path, key), f"{article} {agent.kind} has no such key")
+
+    def _model_of(self, path: Path, agent: AgentTable) -> None:
+        if "model" not in KEYS_OF_KIND[agent.kind]:
+            return
+        if agent.model and agent.model not in self.tables.models:
+            there_is = shapes.suggestion(agent.model, self.tables.models)
+            self._say((*path, "model"), f"there is no [models.{agent.model}]{there_is}")
+        elif not agent.model and agent.kind in ("assistant", "teachable") and "default" not in self.tables.models:
+            self._say(path, f"the {agent.kind} names no model, and there is no [models.default]")
+
+    def _reference(self, path: Path, reference: str) -> None:
+        try:
+            references.check(reference, self.base)
+        except references.BadReference as error:
+            self._say(path, str(error))
+
+    def _tools(self) -> None:
+        """A function's name must mean one tool: it is all that a model can call it by."""
+        known: dict[str, str] = {}
+        for name, agent in self.tables.agents.items():
+            for key, tools in (("tools", agent.tools), ("executes", agent.executes)):
+                for number, tool in enumerate(tools):
+                    function = tool.rpartition(":")[2].rpartition(".")[2]
+                    if known.setdefault(function, tool) != tool:
+                        self._say(
+                            ("agents", name, key, number),
+                            f'the tool "{function}" is already {shapes.shown(known[function])}: names of tools are unique',
+                        )
+
+    # ---- [chat]
+
+    def _chat(self) -> None:
+        chat, agents = self.tables.chat, self.tables.agents
+        if ":" in chat.selection:
+            self._reference(("chat", "selection"), chat.selection)
+        elif chat.selection not in METHODS:
+            there_is = shapes.suggestion(chat.selection, METHODS)
+            self._say(("chat", "selection"), f"{shapes.shown(chat.selection)} is no way to select a speaker{there_is}")
+        if chat.admin and chat.admin not in agents:
+            self._member(("chat", "admin"), chat.admin)
+        if not isinstance(chat.repeat, bool):
+            for number, name in enumerate(chat.repeat):
+                self._member(("chat", "repeat", number), name)
+        if chat.stop.strip():
+            self._stop(chat.stop)
+        self._transitions()
+
+    def _stop(self, expression: str) -> None:
+        try:
+            stop.parse(expression)
+        except StopError as error:
+            self._say(("chat", "stop"), f"column {error.column} of the expression: {error.problem}")
+
+    def _member(self, path: Path, name: str) -> None:
+        if name not in self.tables.agents:
+            self._say(path, f"there is no [agents.{name}]{shapes.suggestion(name, self.tables.agents)}")
+
+    def _transitions(self) -> None:
+        chat, members = self.tables.chat, list(self.tables.agents)
+        given = chat.transitions
+        if given is None:
+            return
+        path: Path = ("chat", "transitions")
+        if given.allowed is not None and given.disallowed is not None:
+            self._say(path, "give either `allowed` or `disallowed`, not both")
+            return
+        if given.allowed is None and given.disallowed is None:
+            self._say(path, "give `allowed` or `disallowed`")
+            return
+        key, edges = ("allowed", given.allowed) if given.allowed is not None else ("disallowed", given.disallowed or {})
+        for speaker, following in edges.items():
+            self._member((*path, key, speaker), speaker)
+            for number, name in enumerate(following):
+                self._member((*path, key, speaker, number), name)
+        if any(found[: len(path)] == path for found, _ in self.found):
+            return  # who is unreachable may follow from that
+        if given.allowed is not None:
+            self._reachable((*path, key), given.allowed)
+        else:
+            for name in members:
+                if all(name in edges.get(other, ()) for other in members):
+                    self._say((*path, key), f'"{name}" can never speak: nobody may hand over to it')
+
+    def _reachable(self, path: Path, allowed: dict[str, tuple[str, ...]]) -> None:
+        chat, agents = self.tables.chat, self.tables.agents
+        named = {name for speaker, following in allowed.items() for name in (speaker, *following)}
+        for name, agent in agents.items():
+            if name not in named and name != chat.admin and agent.kind != "handler":
+                self._say(path, f'"{name}" can never speak: no transition names it')
+        for name in graph.unreachable(list(agents), allowed, chat.admin):
+            self._say(path, f'"{name}" can never speak: nobody who can speak may hand over to it')
+
+
+def _remove(data: Any, path: Path) -> None:
+    for part in path[:-1]:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    if isinstance(data, dict):
+        data.pop(path[-1], None)

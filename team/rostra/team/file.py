@@ -1,0 +1,123 @@
+"""A team file that was read and found to be right, and what the processes need of it."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rostra.agents.models.config import ModelConfig
+from rostra.groupchat.options import Budget, ChatOptions, Transitions
+from rostra.protocol import Member
+
+from . import references
+from .check import parse, read
+from .tables import AgentTable, TeamTables
+
+HUMAN_INPUT = {"assistant": "never", "teachable": "never", "user_proxy": "always", "conversable": "terminate"}
+"""When a person is asked, per kind of agent, unless the file says otherwise; a handler asks whenever it likes."""
+MODEL = {"assistant": "default", "teachable": "default"}
+
+
+class TeamFile(msgspec.Struct, frozen=True):
+    """A team file: where it stands (absolute), what the team is called, and its tables."""
+
+    path: Path
+    name: str
+    tables: TeamTables
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TeamFile":
+        """Read and check a team file; raises `BadTeam` with everything that is wrong with it. Runs nothing of the user's."""
+        file = Path(path)
+        return cls._of(file, read(file))
+
+    @classmethod
+    def loads(cls, text: str, path: str | Path) -> "TeamFile":
+        """As `load`, of a text; what it refers to is looked for beside `path`, which need not exist."""
+        file = Path(path)
+        return cls._of(file, parse(text, file))
+
+    @classmethod
+    def _of(cls, file: Path, tables: TeamTables) -> "TeamFile":
+        return cls(file.absolute(), tables.team.name or file.stem, tables)
+
+    @property
+    def base(self) -> Path:
+        """The directory beside which modules, scripts and recordings are looked for."""
+        return self.path.parent
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The names of the agents, in the order of the file."""
+        return tuple(self.tables.agents)
+
+    def replicas(self, agent: str) -> int:
+        """How many processes share the name of `agent`."""
+        return self.tables.agents[agent].replicas
+
+    def executes(self, agent: str) -> tuple[str, ...]:
+        """The `module:name` of the tools that `agent` runs: those it lists, and those it offers that nobody lists."""
+        table = self.tables.agents[agent]
+        listed = {tool for other in self.tables.agents.values() for tool in other.executes}
+        own = [tool for tool in table.tools if tool not in listed]
+        return tuple(dict.fromkeys([*table.executes, *own]))
+
+    def members(self) -> tuple[Member, ...]:
+        """Who takes part, in the order of the file."""
+        return tuple(
+            Member(
+                name=name,
+                description=table.description or table.system_message or "",
+                tools=tuple(function_name(tool) for tool in self.executes(name)),
+                kind=table.kind,
+            )
+            for name, table in self.tables.agents.items()
+        )
+
+    def people(self) -> frozenset[str]:
+        """The members whose turn may wait for a person."""
+        return frozenset(name for name, table in self.tables.agents.items() if human_input(table) in ("always", "terminate"))
+
+    def chat_options(self, *, load: bool = False) -> ChatOptions:
+        """What the coordinator must know. `load`: import a selection function (raises `BadReference`), else it stays text."""
+        chat, budget = self.tables.chat, self.tables.budget
+        selection: Any = chat.selection
+        if load and ":" in selection:
+            selection = references.load(selection, self.base)
+        given = chat.transitions
+        return ChatOptions(
+            members=self.members(),
+            selection=selection,
+            max_rounds=chat.max_rounds,
+            repeat=chat.repeat,
+            transitions=Transitions(allowed=given.allowed, disallowed=given.disallowed) if given else None,
+            stop=chat.stop,
+            admin=chat.admin,
+            introductions=chat.introductions,
+            on_absent=chat.on_absent,
+            turn_seconds=chat.turn_seconds,
+            turn_retries=chat.turn_retries,
+            seed=chat.seed,
+            selector_model=next((name for name in ("selector", "default") if name in self.tables.models), ""),
+            people=self.people(),
+            budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds),
+        )
+
+    def model_configs(self) -> dict[str, ModelConfig]:
+        """The models by name, as the gateway takes them; relative paths in them are relative to `base`."""
+        return {name: msgspec.convert(msgspec.to_builtins(table), ModelConfig) for name, table in self.tables.models.items()}
+
+
+def human_input(table: AgentTable) -> str:
+    """When a person is asked by this agent: always, terminate, never; empty for a handler."""
+    return table.human_input or HUMAN_INPUT.get(table.kind, "")
+
+
+def model_of(table: AgentTable) -> str:
+    """The name of the model that this agent uses; empty: none."""
+    return table.model or MODEL.get(table.kind, "")
+
+
+def function_name(tool: str) -> str:
+    """What a model calls the tool `module:name` by."""
+    return tool.rpartition(":")[2].rpartition(".")[2]
