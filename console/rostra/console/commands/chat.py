@@ -1,0 +1,258 @@
+"""`chat`: the chats of a running team, and the transcripts it keeps."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rostra.console.options import ChatId, Json, Team
+
+app = typer.Typer(rich_markup_mode=None)
+chat = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(chat, name="chat", help="The chats of a running team: start, follow, check and export them.")
+
+
+@app.callback()
+def _chat() -> None:
+    """Only there so that the family is a group."""
+
+
+Deltas = Annotated[bool, typer.Option("--deltas", help="With --json: also the pieces of answers while they are written.")]
+
+
+@chat.command()
+def start(
+    team: Annotated[str, typer.Argument(metavar="TEAM", help="A team file, or the name of a running team.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What to do; - reads it from stdin.")],
+    members: Annotated[str, typer.Option(metavar="A,B", help="Only these of the team's agents, in this order.")] = "",
+    id_: Annotated[str, typer.Option("--chat", metavar="ID", help="The id of the new chat; default: a new one.")] = "",
+    rounds: Annotated[int, typer.Option(min=0, help="Messages at most; 0: as the team file says.")] = 0,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the chat's id and leave.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Nobody answers: rest when a person is asked.")] = False,
+    deltas: Deltas = False,
+    as_json: Json = False,
+) -> None:
+    """Start a chat on a running team, and follow it. Ctrl-C leaves it; the chat goes on.
+
+    Exit codes are those of `rostra run`.
+    """
+    from rostra.console.connection import connected
+    from rostra.console.following import Chat, coordinator_asked
+    from rostra.console.session import followed, new_chat_id
+    from rostra.console.texts import given, put, put_json
+    from rostra.protocol.chat import ChatInfo, ChatStart
+
+    async def started() -> int:
+        chosen = tuple(name for name in members.split(",") if name)
+        wish = ChatStart(task=given(task), chat=id_ or new_chat_id(), members=chosen, max_rounds=rounds, no_input=no_input)
+        async with connected(team) as client:
+            if detach:
+                info: ChatInfo = await coordinator_asked(client, "chat.start", wish, ChatInfo)
+                if as_json:
+                    put_json(info)
+                else:
+                    put(info.chat)
+                return 0
+            async with Chat(client, wish.chat, deltas=True, presence=True) as following:
+                await coordinator_asked(client, "chat.start", wish, ChatInfo)
+                return await followed(following, as_json=as_json, deltas=deltas, ask=not no_input)
+
+    raise typer.Exit(asyncio.run(started()))
+
+
+@chat.command("list")
+def list_(team: Team = "", as_json: Json = False) -> None:
+    """The chats, newest last."""
+    from rostra.console.connection import chats
+    from rostra.console.texts import put_json, say, since, table
+
+    infos = asyncio.run(chats(team))
+    if as_json:
+        put_json(infos)
+    elif not infos:
+        say("there are no chats yet")
+    else:
+        rows = (
+            (
+                info.chat,
+                info.result.outcome if info.result else info.state,
+                str(info.messages),
+                f"{since(info.created_ms)} ago",
+                info.task,
+            )
+            for info in infos
+        )
+        table(("ID", "STATE", "MESSAGES", "STARTED", "TASK"), rows)
+
+
+@chat.command()
+def show(id_: ChatId, team: Team = "", as_json: Json = False) -> None:
+    """Print the transcript of a chat as it stands, and its result if it has one."""
+    from rostra.console.jsonlines import event, line
+    from rostra.console.live import Live
+    from rostra.console.session import transcript
+    from rostra.console.texts import put
+    from rostra.protocol.chat import ChatEvent
+
+    info, messages = asyncio.run(transcript(id_, team))
+    events = [ChatEvent(type="message", chat=id_, sequence=said.sequence, speaker=said.name, message=said) for said in messages]
+    if info.result is not None:
+        events.append(ChatEvent(type="result", chat=id_, result=info.result))
+    if as_json:
+        for one in events:
+            put(line(event(one)))
+        return
+    live = Live(sys.stdout, sys.stderr, streaming=False)
+    live.opening(info)
+    for one in events:
+        live.show(one)
+
+
+@chat.command()
+def tail(
+    id_: ChatId,
+    team: Team = "",
+    lines: Annotated[int, typer.Option("-n", "--messages", min=0, help="Begin with so many of the last messages.")] = 10,
+    deltas: Deltas = False,
+    as_json: Json = False,
+) -> None:
+    """Follow a chat from its last messages on, without a word. Ctrl-C leaves it."""
+    raise typer.Exit(asyncio.run(_attached(id_, team, last=lines, ask=False, deltas=deltas, as_json=as_json)))
+
+
+@chat.command()
+def attach(id_: ChatId, team: Team = "", deltas: Deltas = False, as_json: Json = False) -> None:
+    """Follow a chat from its beginning, and answer its questions. Ctrl-C leaves it; the chat goes on."""
+    raise typer.Exit(asyncio.run(_attached(id_, team, last=None, ask=True, deltas=deltas, as_json=as_json)))
+
+
+async def _attached(id_: str, team: str, *, last: int | None, ask: bool, deltas: bool, as_json: bool) -> int:
+    from rostra.console.connection import connected
+    from rostra.console.following import Chat
+    from rostra.console.session import followed
+
+    async with connected(team) as client, Chat(client, id_, deltas=True, presence=True) as following:
+        after = 0 if last is None else max(0, (await following.info()).messages - last)
+        return await followed(following, as_json=as_json, deltas=deltas, ask=ask, after=after)
+
+
+@chat.command()
+def say(
+    id_: ChatId,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")],
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="In whose name.")] = "user",
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """Say something in a chat, without taking anybody's turn."""
+    from rostra.console import texts
+    from rostra.protocol.chat import ChatMessage, ChatSay
+
+    said: ChatMessage = _asked(team, "chat.say", ChatSay(chat=id_, content=texts.given(text), name=name), ChatMessage)
+    if as_json:
+        texts.put_json(said)
+    else:
+        texts.say(f"message {said.sequence}")
+
+
+@chat.command()
+def stop(
+    id_: ChatId,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the result.")] = "stopped by an operator",
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """End a chat now."""
+    from rostra.console import texts
+    from rostra.protocol.chat import ChatInfo, ChatRef
+
+    info: ChatInfo = _asked(team, "chat.stop", ChatRef(chat=id_, reason=reason), ChatInfo)
+    if as_json:
+        texts.put_json(info)
+    else:
+        texts.say(f"{info.chat}: {info.result.stop_reason if info.result else info.state}")
+
+
+@chat.command()
+def export(
+    id_: ChatId,
+    format_: Annotated[str, typer.Option("--format", "-f", metavar="md|json|jsonl|html", help="As what.")] = "md",
+    to: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to; default: stdout.")] = "",
+    team: Team = "",
+) -> None:
+    """Write the whole transcript as Markdown, JSON, JSON Lines or a page of HTML."""
+    from rostra.console.exits import Code, Quit
+    from rostra.console.exporting import FORMATS
+    from rostra.console.session import transcript
+
+    render = FORMATS.get(format_)
+    if render is None:
+        raise Quit(Code.USAGE, f"the formats are {', '.join(FORMATS)}, not {format_!r}")
+    text = render(*asyncio.run(transcript(id_, team)))
+    if to:
+        Path(to).write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+@chat.command()
+def why(
+    id_: ChatId,
+    turn: Annotated[int, typer.Argument(metavar="[TURN]", min=0, help="The message's number; default: all.")] = 0,
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """How the speakers were chosen: the candidates, who was ruled out by what, the model's answers, the fallback."""
+    from rostra.console import texts
+    from rostra.console.session import asked_or_read
+    from rostra.console.terminal import Style, clean
+    from rostra.protocol.chat import ChatRef, Why
+
+    reasons: list[Why] = asyncio.run(asked_or_read(team, id_, "chat.why", ChatRef(chat=id_, sequence=turn), list[Why]))
+    if as_json:
+        texts.put_json(reasons)
+        return
+    style = Style.of(sys.stdout)
+    for one in reasons:
+        texts.put(f"[{one.sequence}] {style.speaker(clean(one.speaker) or 'nobody')}: {style.text(one.reason)}")
+        details: list[tuple[str, str]] = [
+            ("method", one.method),
+            ("candidates", ", ".join(one.candidates)),
+            *((f"not {name}", rule) for name, rule in one.removed.items()),
+            *(("the model said", answer) for answer in one.answers),
+            ("fallback", one.fallback),
+        ]
+        for what, text in details:
+            if text:
+                texts.put(f"    {style.dim(clean(what) + ':')} {' '.join(style.text(text).split())}")
+
+
+@chat.command()
+def verify(id_: ChatId, team: Team = "", as_json: Json = False) -> None:
+    """Check the transcript's hash chain. Exit code 1 when it is broken."""
+    from rostra.console import texts
+    from rostra.console.exits import Code
+    from rostra.console.session import asked_or_read
+    from rostra.protocol.chat import ChatRef, Verdict
+
+    verdict: Verdict = asyncio.run(asked_or_read(team, id_, "chat.verify", ChatRef(chat=id_), Verdict))
+    if as_json:
+        texts.put_json(verdict)
+    elif verdict.intact:
+        texts.put(f"{verdict.chat}: intact, {verdict.messages} messages, head {verdict.head}")
+    else:
+        texts.put(f"{verdict.chat}: broken: {verdict.problem}")
+    raise typer.Exit(Code.ENDED if verdict.intact else Code.FAILED)
+
+
+def _asked(team: str, method: str, payload: Any, reply: Any) -> Any:
+    from rostra.console.connection import connected
+    from rostra.console.following import coordinator_asked
+
+    async def asked() -> Any:
+        async with connected(team) as client:
+            return await coordinator_asked(client, method, payload, reply)
+
+    return asyncio.run(asked())

@@ -1,0 +1,64 @@
+"""Finds the broker of a running team, and connects to it."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rostra.protocol import BrokerLost, Client
+from rostra.protocol.chat import ChatInfo
+
+
+def console_name() -> str:
+    """A name for this console: `console-` and six hexadecimal digits."""
+    return f"console-{secrets.token_hex(3)}"
+
+
+def broker_address(team: str = "") -> str:
+    """The address of the broker meant by `--team TEAM`, else by ROSTRA_BROKER, else of the only team that runs here.
+
+    A team file that names a TCP broker is enough: the team may run elsewhere. Raises `NoInstance`, or `BadTeam` for a bad file.
+    """
+    from rostra.team.instances import NoInstance, find
+    from rostra.team.places import Places
+
+    here = os.environ.get("ROSTRA_BROKER", "")
+    if not team and here:
+        return here
+    try:
+        return find(Places.here(), team).address
+    except NoInstance:
+        if not Path(team).is_file():
+            raise
+        from rostra.team.check import read
+
+        broker = read(Path(team)).team.broker
+        if broker.startswith("tcp://"):
+            return broker
+        raise
+
+
+@asynccontextmanager
+async def connected(team: str = "", *, patience: float = 10.0) -> AsyncIterator[Client]:
+    """A client of that broker. Raises `BrokerLost` when it does not answer within `patience` seconds."""
+    address = broker_address(team)
+    client = Client.connect(address, name=console_name(), info={"kind": "console"})
+    await client.open()
+    try:
+        try:
+            await client.bound(patience)
+        except BrokerLost:
+            raise BrokerLost(f"the broker at {address} does not answer") from None
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def chats(team: str = "", *, patience: float = 10.0) -> list[ChatInfo]:
+    """The chats of a running team."""
+    from .following import coordinator_asked
+
+    async with connected(team, patience=patience) as client:
+        infos: list[ChatInfo] = await coordinator_asked(client, "chat.list", None, list[ChatInfo], timeout=patience)
+    return infos

@@ -1,0 +1,95 @@
+"""A whole transcript as Markdown, JSON, JSON Lines or HTML. Pure: a chat and its messages in, a text out."""
+
+import html
+import json
+from collections.abc import Callable, Sequence
+
+from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage
+
+from . import jsonlines
+from .terminal import clean
+from .texts import clock
+
+Render = Callable[[ChatInfo, Sequence[ChatMessage]], str]
+
+
+def _events(info: ChatInfo, messages: Sequence[ChatMessage]) -> list[object]:
+    lines: list[object] = [jsonlines.message(said) for said in messages]
+    if info.result is not None:
+        lines.append(jsonlines.event(ChatEvent(type="result", chat=info.chat, result=info.result)))
+    return lines
+
+
+def _jsonl(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
+    return "".join(jsonlines.line(event) + "\n" for event in _events(info, messages))
+
+
+def _json(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
+    whole = {"chat": jsonlines.plain(info), "messages": [jsonlines.message(said) for said in messages]}
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+
+def _parts(message: ChatMessage) -> list[tuple[str, str]]:
+    """The pieces of a message: (`text`, …), (`call`, …), (`answer`, …)."""
+    parts = [] if message.tool_responses or not message.text else [("text", clean(message.text))]
+    parts += [("call", clean(f"{call.name}({call.arguments})")) for call in message.tool_calls]
+    parts += [("answer", clean(f"{answer.name or answer.id}:\n{answer.content}")) for answer in message.tool_responses]
+    return parts
+
+
+def _fence(text: str) -> str:
+    ticks = "```"
+    while ticks in text:
+        ticks += "`"
+    return f"{ticks}\n{text}\n{ticks}"
+
+
+def _markdown(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
+    out = [f"# Chat {info.chat}", "", f"{clock(info.created_ms)} · {', '.join(member.name for member in info.members)}", ""]
+    for message in messages:
+        out += [f"## {message.sequence}. {clean(message.name or message.role)}", ""]
+        for kind, text in _parts(message):
+            out += [text if kind == "text" else _fence(text), ""]
+    if info.result is not None:
+        usage = info.result.usage
+        out += ["---", "", f"{info.result.outcome}: {clean(info.result.stop_reason)}", ""]
+        out += [f"{info.result.messages} messages, {usage.tokens} tokens, ${usage.cost:.4f}, {info.result.seconds:.1f} s", ""]
+    return "\n".join(out)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+@media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #181818 }} pre {{ background: #262626 !important }} }}
+h2 {{ font-size: 1rem; margin: 1.5rem 0 .25rem }} h2 small {{ font-weight: normal; opacity: .6 }}
+p {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: .25rem 0 }}
+pre {{ background: #f2f2f2; padding: .5rem .75rem; overflow-x: auto; border-radius: .25rem }}
+footer {{ margin-top: 2rem; border-top: 1px solid #8888; padding-top: .5rem; opacity: .8 }}
+</style></head><body>
+<h1>{title}</h1>
+{body}
+</body></html>
+"""
+
+
+def _html(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
+    out = []
+    for message in messages:
+        speaker = html.escape(clean(message.name or message.role))
+        out.append(f"<section><h2>{speaker} <small>{message.sequence}</small></h2>")
+        for kind, text in _parts(message):
+            tag = "p" if kind == "text" else "pre"
+            out.append(f"<{tag}>{html.escape(text)}</{tag}>")
+        out.append("</section>")
+    if info.result is not None:
+        result = info.result
+        said = html.escape(f"{result.outcome}: {clean(result.stop_reason)}")
+        out.append(f"<footer>{said}<br>{result.messages} messages, {result.usage.tokens} tokens, {result.seconds:.1f} s</footer>")
+    return _PAGE.format(title=html.escape(f"Chat {info.chat}"), body="\n".join(out))
+
+
+FORMATS: dict[str, Render] = {"md": _markdown, "json": _json, "jsonl": _jsonl, "html": _html}
+"""The formats of `rostra chat export`."""
