@@ -57,6 +57,8 @@ class Context:
         self.client, self.human, self.on_delta = client, human, on_delta
         self.usage: list[Usage] = []
         """What the answer has used; the handler appends."""
+        self.reason = ""
+        """Why there is no answer; the handler may say so when it answers `None`."""
 
     async def ask(self, name: str, content: str | ChatMessage, *, timeout: float | None = 60.0) -> ChatMessage:
         """Ask another agent; raises as `Client.ask`, and RuntimeError for an agent without a bus."""

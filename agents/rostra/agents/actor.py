@@ -1,0 +1,203 @@
+"""An agent on the bus: a mailbox in front of a responder, and what it has seen of each chat."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from rostra.protocol import (
+    COORDINATOR,
+    BrokerLost,
+    ChatMessage,
+    Client,
+    History,
+    HistoryRequest,
+    Incoming,
+    Member,
+    RemoteError,
+    Service,
+    Superseded,
+    Turn,
+    TurnReply,
+)
+from rostra.protocol.chat import Delta
+
+from .adapt import as_responder
+from .human import InboxInput
+from .responder import Context, HumanInput, ResponderLike, Response
+from .views import View, Views, as_seen
+
+log = logging.getLogger(__name__)
+
+HISTORY_SECONDS = 60.0
+"""How long a page of history is waited for; also when the coordinator is away."""
+GREETING_SECONDS = 30.0
+"""How long a process waits for a broker that is not there yet."""
+
+
+class Deltas:
+    """Publishes the pieces of an answer on `delta.<chat>` while it is written (a `DeltaSink`)."""
+
+    def __init__(self, client: Client, chat: str, sequence: int, speaker: str) -> None:
+        self.topic = f"delta.{chat}"
+        self.chat, self.sequence, self.speaker = chat, sequence, speaker
+        self._client = client
+
+    def __call__(self, text: str) -> None:
+        """Show one more piece."""
+        self._client.publish(self.topic, Delta(chat=self.chat, sequence=self.sequence, speaker=self.speaker, text=text))
+
+
+class Actor(Service):
+    """Answers `ask`, `turn` and `describe` with a responder (docs/messages.md).
+
+    At most `concurrency` messages are worked on at once, the turns of one chat one after the other; `mailbox` more wait.
+    `human`: where people are asked; without it, the coordinator's inbox.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        responder: ResponderLike,
+        member: Member,
+        *,
+        concurrency: int = 8,
+        mailbox: int = 1000,
+        human: HumanInput | None = None,
+    ) -> None:
+        super().__init__(client, concurrency=concurrency, mailbox=mailbox)
+        self.member, self._responder, self._human = member, as_responder(responder), human
+        self._views = Views(member.name)
+        self.method("ask", ChatMessage, self._ask)
+        self.method("turn", Turn, self._turn)
+        self.method("describe", Any, self._describe)
+
+    async def _ask(self, asked: ChatMessage, request: Incoming) -> ChatMessage:
+        sender = request.sender.partition("~")[0]
+        named = msgspec.structs.replace(asked, name=sender, role=asked.role if asked.role in ("tool", "function") else "user")
+        context = self._context(request, sender=sender, history=(named,))
+        answer = self._message(await self._responder.respond(named, context))
+        return answer or ChatMessage(role="assistant", name=self.member.name)
+
+    async def _turn(self, turn: Turn, request: Incoming) -> TurnReply:
+        async with self._views.hold(turn.chat) as view:
+            await self._catch_up(view, turn)
+            message = view.messages[-1] if view.messages else ChatMessage()
+            context = self._context(
+                request,
+                sender=message.name,
+                chat=turn.chat,
+                turn=request.id,
+                sequence=turn.sequence,
+                history=view.messages,
+                introduction=turn.introduction,
+                on_delta=Deltas(self.client, turn.chat, turn.sequence, self.member.name),
+            )
+            answer = self._message(await self._responder.respond(message, context))
+            usage = tuple(context.usage)
+            if answer is None:
+                return TurnReply(usage=usage, reason=context.reason or f"{self.member.name} has nothing to say")
+            if len(view) == turn.sequence - 1:  # as if accepted; the next turn's `after` says whether it was
+                view.extend([msgspec.structs.replace(answer, sequence=turn.sequence)])
+            return TurnReply(message=answer, usage=usage)
+
+    async def _describe(self, _: Any, request: Incoming) -> Member:
+        return self.member
+
+    async def _catch_up(self, view: View, turn: Turn) -> None:
+        """Bring `view` to what the turn builds on, from the coordinator's history where it was not seen (a restart, say)."""
+        while len(view) < turn.after:
+            asked = HistoryRequest(chat=turn.chat, after=len(view))
+            page: History = await self.client.request(
+                COORDINATOR, "history", asked, reply=History, timeout=HISTORY_SECONDS, absent=HISTORY_SECONDS
+            )
+            if not page.messages:
+                raise RemoteError(f"the history of {turn.chat} ends at {len(view)}, but the turn begins after {turn.after}")
+            view.extend(page.messages)
+        view.back_to(turn.after)
+        view.extend(turn.messages)
+
+    def _context(self, request: Incoming, **known: Any) -> Context:
+        human = self._human or InboxInput(self.client, request.id)
+        return Context(agent=self.member.name, deadline=request.deadline, client=self.client, human=human, **known)
+
+    def _message(self, response: Response) -> ChatMessage | None:
+        match response:
+            case None:
+                return None
+            case str():
+                return ChatMessage(content=response, role="assistant", name=self.member.name)
+            case ChatMessage():
+                return as_seen(msgspec.structs.replace(response, name=self.member.name, sequence=0), self.member.name)
+            case _:
+                kind = type(response).__name__
+                raise TypeError(f"{self.member.name} answered with {kind}; text, a ChatMessage or None is wanted")
+
+
+class Exit(Enum):
+    """Why `serve` returned."""
+
+    STOPPED = "stopped"
+    """It was asked to."""
+    SUPERSEDED = "superseded"
+    """A newer process has taken the name."""
+    REFUSED = "refused"
+    """The broker does not let it in, or ended the session."""
+    UNREACHABLE = "unreachable"
+    """No broker was there at the start."""
+
+
+async def serve(
+    address: str,
+    member: Member,
+    make_responder: Callable[[Client], ResponderLike],
+    *,
+    shared: bool = False,
+    stop: asyncio.Event,
+    drain_seconds: float = 10.0,
+) -> Exit:
+    """The body of an agent's process: be `member` at the broker until `stop` is set, or the session ends for good.
+
+    `shared`: several processes serve the name together. `make_responder` is called once, before the broker is reached; what it
+    raises is raised. On `stop` nothing new is taken, what runs may finish for `drain_seconds`, and the rest is answered
+    `stopping`: nobody who asked is left without an answer.
+    """
+    client = Client.connect(address, name=member.name, shared=shared)
+    responder = as_responder(make_responder(client))
+    member = described(member, responder)
+    client.session.info = msgspec.to_builtins(member)
+    # A person's turn may take days: such an agent must not be full after a few of them.
+    actor = Actor(client, responder, member, concurrency=64 if member.kind == "user_proxy" else 8)
+    await client.open()
+    stopping = asyncio.create_task(stop.wait())
+    greeting = asyncio.create_task(client.bound(GREETING_SECONDS))
+    ending: list[asyncio.Future[Any]] = [stopping, client.ended]
+    try:
+        await asyncio.wait([greeting, *ending], return_when=asyncio.FIRST_COMPLETED)
+        if greeting.done() and not stop.is_set() and isinstance(greeting.exception(), BrokerLost):
+            log.error("%s: no broker at %s", member.name, address)
+            return Exit.UNREACHABLE
+        await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+        await actor.drain(drain_seconds if stop.is_set() else 0.0)
+        if stop.is_set():
+            return Exit.STOPPED
+        error = client.ended.result()
+        log.warning("%s: the session ended: %s", member.name, error)
+        return Exit.SUPERSEDED if isinstance(error, Superseded) else Exit.REFUSED
+    finally:
+        for task in (stopping, greeting):
+            task.cancel()
+        await asyncio.gather(stopping, greeting, return_exceptions=True)
+        await client.aclose()
+
+
+def described(member: Member, responder: object) -> Member:
+    """`member`, with the description and the functions that `responder` tells of itself where `member` has none."""
+    return msgspec.structs.replace(
+        member,
+        description=member.description or str(getattr(responder, "description", "")),
+        tools=member.tools or tuple(getattr(responder, "functions", ())),
+    )
