@@ -12,8 +12,6 @@ from .limits import MAX_HEAD, check_body
 from .messages import TYPES, Header, Type
 
 VERSION = 1
-ID_SLICE = slice(5, 21)
-"""Where a head that begins with an identifier holds its 16 bytes: after version, type, the array's and the bytes' first bytes."""
 
 T = TypeVar("T")
 
@@ -24,8 +22,14 @@ _bodies: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
 
 def encode_head(header: Header) -> bytes:
-    """The `head` frame of a message with this header."""
-    return _prefix[type(header)] + _encoder.encode(header)
+    """The `head` frame of a message with this header; raises `TooLarge` or `BadMessage` when it cannot be one."""
+    try:
+        head = _prefix[type(header)] + _encoder.encode(header)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise BadMessage(f"not to be encoded: {error}") from None
+    if len(head) > MAX_HEAD:
+        raise TooLarge(f"a head of {len(head)} bytes; {MAX_HEAD} is the limit")
+    return head
 
 
 def decode_head(head: bytes) -> Header:
@@ -41,7 +45,7 @@ def decode_head(head: bytes) -> Header:
         raise BadMessage(f"message type {head[1]} is not known")
     try:
         header: Header = decoder.decode(memoryview(head)[2:])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessage(f"{Type(head[1]).name}: {error}") from None
     return header
 
@@ -49,9 +53,10 @@ def decode_head(head: bytes) -> Header:
 def encode_body(payload: Any) -> bytes:
     """`payload` (a typed struct, or plain values) as MessagePack; raises `TooLarge` or `BadMessage` beyond the limits."""
     try:
-        return check_body(_encoder.encode(payload))
-    except (TypeError, OverflowError, RecursionError) as error:
+        body = _encoder.encode(payload)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BadMessage(f"not to be encoded: {error}") from None
+    return check_body(body)
 
 
 def decode_body(body: bytes, kind: type[T] | Any = Any) -> Any:

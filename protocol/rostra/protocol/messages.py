@@ -1,6 +1,7 @@
 """The typed headers of the wire, one class a message type (SPEC §5)."""
 
 from enum import IntEnum
+from typing import Annotated
 
 import msgspec
 
@@ -27,6 +28,10 @@ class Type(IntEnum):
     SUBSCRIBED = 50
 
 
+Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+"""Whatever identifies something has 16 bytes: a request, a boot, a nonce."""
+
+
 class Header(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of every header: a MessagePack array of the fields in order; a later version may append fields."""
 
@@ -35,7 +40,7 @@ class Hello(Header, frozen=True):
     """A peer names itself. The body is what others may know of it: a map (description, tools, …)."""
 
     name: str
-    boot: bytes
+    boot: Id
     """16 bytes, new with each start of the process."""
     shared: bool = False
     """Several processes serve this name together; false: the newest one takes it over."""
@@ -47,7 +52,7 @@ class Welcome(Header, frozen=True):
 
     address: str
     """What others see as the sender: the name, or `name~k` for the k-th replica."""
-    boot: bytes
+    boot: Id
     """16 bytes, new with each start of the broker."""
     lease_ms: int
 
@@ -55,7 +60,7 @@ class Welcome(Header, frozen=True):
 class Who(Header, frozen=True):
     """The broker does not know this connection: say HELLO and send again what has no answer."""
 
-    boot: bytes
+    boot: Id
 
 
 class Beat(Header, frozen=True):
@@ -73,7 +78,7 @@ class Bye(Header, frozen=True):
 class Request(Header, frozen=True):
     """Asks a peer (or, with an empty destination, the broker) to do `method` with the body."""
 
-    id: bytes
+    id: Id
     method: str
     deadline_ms: int
     """How long the caller will wait from now on; 0: no deadline."""
@@ -83,7 +88,7 @@ class Request(Header, frozen=True):
 class Reply(Header, frozen=True):
     """The answer to the request `id`, in the body."""
 
-    id: bytes
+    id: Id
 
 
 class Error(Header, frozen=True):
@@ -97,20 +102,20 @@ class Error(Header, frozen=True):
 class Working(Header, frozen=True):
     """The request `id` is being worked on."""
 
-    id: bytes
+    id: Id
 
 
 class Cancel(Header, frozen=True):
     """The caller of `id` no longer wants the answer."""
 
-    id: bytes
+    id: Id
 
 
 class Publish(Header, frozen=True):
     """An event for everyone who subscribed to `topic`, in the body."""
 
     topic: str
-    epoch: bytes
+    epoch: Id
     """The publisher's boot."""
     sequence: int
     """Counts this publisher's events on this topic from 1, lost ones included."""
@@ -135,11 +140,14 @@ class Event(Header, frozen=True):
 class Subscribed(Header, frozen=True):
     """Arrives over the event socket, on the topic of `nonce`: the path is open.
 
-    The body maps each topic under the pattern to [series, last sequence].
+    The body is `directory.Heads`: where each topic under the pattern stands. What is too much for one message comes in several.
     """
 
-    nonce: bytes
-    """16 bytes, as in `directory.Subscribe`."""
+    nonce: Id
+    """As in `directory.Subscribe`."""
+    part: int = 0
+    """Counts from 0."""
+    parts: int = 1
 
 
 TYPES: dict[Type, type[Header]] = {
