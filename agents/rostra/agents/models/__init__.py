@@ -6,16 +6,20 @@ Importing this package loads neither `openai` nor anything else that is heavy: a
 from .base import ModelClient, ModelError
 from .config import ModelConfig, Price
 from .gateway_model import GatewayModel
+from .keys import BadKey
+from .openai_model import OpenAIModel
 from .recorded import BadRecording, RecordedModel, Recorder
 from .scripted import BadScript, ScriptedModel
 
 __all__ = [
+    "BadKey",
     "BadRecording",
     "BadScript",
     "GatewayModel",
     "ModelClient",
     "ModelConfig",
     "ModelError",
+    "OpenAIModel",
     "Price",
     "RecordedModel",
     "Recorder",

@@ -49,8 +49,10 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Sent with each request unless the request says otherwise: temperature, max_tokens, seed, …"""
     timeout: float = 600.0
     """Seconds that one attempt may take."""
+    begin: float = 180.0
+    """Seconds that it may take until the answer begins."""
     stall: float = 60.0
-    """Seconds of silence, before the answer begins or within it, after which an attempt is given up."""
+    """Seconds of silence within an answer after which the attempt is given up."""
     retries: int = 5
     """How often a failed attempt is repeated."""
     price: Price | None = None
@@ -74,7 +76,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         for key in ("requests_per_minute", "speed", "retries"):
             if getattr(self, key) < 0:
                 raise ValueError(f"`{key}` is not negative")
-        for key in ("timeout", "stall"):
+        for key in ("timeout", "begin", "stall"):
             if getattr(self, key) <= 0:
                 raise ValueError(f"`{key}` is more than 0")
         if "api_key" in self.options:

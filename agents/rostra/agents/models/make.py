@@ -7,6 +7,7 @@ from rostra.protocol.completion import Completion, CompletionRequest
 
 from .base import ModelClient
 from .config import ModelConfig
+from .openai_model import OpenAIModel
 from .pace import Pace
 from .recorded import RecordedModel
 from .scripted import ScriptedModel
@@ -20,8 +21,6 @@ def make_model(name: str, config: ModelConfig, base: Path) -> ModelClient:
     pace = Pace(config.requests_per_minute)
     match config.api:
         case "openai":
-            from .openai_model import OpenAIModel
-
             return OpenAIModel.of(config, base, pace=pace)
         case "scripted":
             return Paced(ScriptedModel.load(base / config.script, name=config.model or name), pace)
