@@ -1,6 +1,7 @@
 """The broker's logic as a pure state machine: frames in, frames out; no socket, no clock (SPEC §7)."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,7 +10,9 @@ from rostra.protocol.directory import PRESENCE, BrokerStats, Presence, Replay, S
 from rostra.protocol.errors import BadMessage, BadName, RostraError
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.ids import new_id
+from rostra.protocol.mailing import OUT_OF_ORDER
 from rostra.protocol.messages import (
+    Ack,
     Beat,
     Bye,
     Cancel,
@@ -17,9 +20,12 @@ from rostra.protocol.messages import (
     Event,
     Header,
     Hello,
+    Mail,
     Publish,
+    Reject,
     Reply,
     Request,
+    Stored,
     Subscribed,
     Welcome,
     Who,
@@ -28,6 +34,8 @@ from rostra.protocol.messages import (
 from rostra.protocol.names import check_name, check_pattern, check_topic
 from rostra.protocol.subscriptions import NONCE_MARK
 
+from .mail.office import Handing, Office, Step
+from .mail.operations import Buried, Declined, Inspect, Inspected, Kept, Letter, Loaded, Operation, Result, Store
 from .registry import Connection, Registry
 from .topics import Topics
 
@@ -55,7 +63,13 @@ class ToAll(msgspec.Struct, gc=False):
     body: bytes
 
 
-Output = ToPeer | ToAll
+class ToDisk(msgspec.Struct, gc=False):
+    """Have the mail store do this; its results come back by `Core.stored`."""
+
+    operation: Operation
+
+
+Output = ToPeer | ToAll | ToDisk
 
 
 class Core:
@@ -72,6 +86,8 @@ class Core:
         self._produced = 0
         self._awaited: dict[bytes, tuple[str, float]] = {}
         self._seen: dict[bytes, float] = {}
+        self._office = Office()
+        self._behind: set[tuple[bytes, str]] = set()
 
     @property
     def awaits_nonce(self) -> bool:
@@ -133,12 +149,29 @@ class Core:
         self._bounce(output, "mailbox_full", "the peer's connection is full")
         return self._flush()
 
+    def stored(self, results: Iterable[Result]) -> list[Output]:
+        """The mail store has answered."""
+        for result in results:
+            match result:
+                case Kept():
+                    self._stored(result)
+                case Declined():
+                    self._declined(result)
+                case Loaded():
+                    self._hand(self._office.loaded(result, self.now))
+                case Buried():
+                    self._hand(self._office.buried(result, self.now))
+                case Inspected():
+                    self._inspected(result)
+        return self._flush()
+
     def tick(self) -> list[Output]:
         """Time has passed: end leases that ran out."""
         for connection in self.registry:
             if self.now > connection.seen + connection.lease:
                 log.info("%s gave no sign of life for %.0f s", connection.address.decode(), connection.lease)
                 self._drop(connection, "lost")
+        self._hand(self._office.tick(self.now))
         before = self.now - NONCE_SECONDS
         self._seen = {nonce: since for nonce, since in self._seen.items() if since > before}
         self._awaited = {nonce: one for nonce, one in self._awaited.items() if one[1] > before}
@@ -162,6 +195,7 @@ class Core:
             if other.boot == hello.boot:
                 again, address = True, other.address  # the same process over a new connection
                 self.registry.remove(other)
+                self._hand(self._office.left(other.route, self.now, died=False))
                 self._lose(other)
             elif not (other.shared and hello.shared):
                 self._send(other.route, Error(b"", "superseded", f"a newer process is {name} now"))
@@ -174,9 +208,11 @@ class Core:
         self._send(route, Welcome(address.decode(), self.boot, round(lease * 1000)))
         if not again:
             self._presence(connection, "online")
+        self._hand(self._office.arrived(name, route, self.now))
 
     def _drop(self, connection: Connection, state: State) -> None:
         self.registry.remove(connection)
+        self._hand(self._office.left(connection.route, self.now, died=state == "lost"))
         self._lose(connection)
         self._presence(connection, state)
 
@@ -195,6 +231,9 @@ class Core:
     # ---- between peers
 
     def _route(self, source: Connection, peer: bytes, header: Header, head: bytes, body: bytes) -> None:
+        if isinstance(header, Mail):
+            self._post(source, peer, header, body)
+            return
         if not isinstance(header, Request | Reply | Error | Working | Cancel):
             raise BadMessage(f"{type(header).__name__} is for the broker only")
         self.routed += 1
@@ -238,6 +277,53 @@ class Core:
         if route is not None:
             self._send(route, Error(header.id, code, why))
 
+    # ---- mail
+
+    def _post(self, source: Connection, peer: bytes, header: Mail, body: bytes) -> None:
+        try:
+            recipient = check_name(peer.decode())
+        except (BadName, UnicodeDecodeError) as error:
+            self.refused += 1
+            self._send(source.route, Reject(header.epoch, header.sequence, "refused", str(error)), peer=peer)
+            return
+        letter = Letter(0, recipient, source.name, header.epoch, header.sequence, body, header.traceparent)
+        self._out.append(ToDisk(Store(source.route, letter)))
+
+    def _stored(self, result: Kept) -> None:
+        letter = result.letter
+        self._behind.discard((result.route, letter.recipient))
+        self._send(result.route, Stored(letter.epoch, letter.sequence), peer=letter.recipient.encode())
+        self._hand(self._office.kept(result, self.now))
+
+    def _declined(self, result: Declined) -> None:
+        letter, pair = result.letter, (result.route, result.letter.recipient)
+        if result.code == OUT_OF_ORDER:
+            if pair in self._behind:
+                return  # said once; what follows is behind too
+            self._behind.add(pair)
+        else:
+            self._behind.add(pair)
+            self.refused += 1
+        reject = Reject(letter.epoch, letter.sequence, result.code, result.message)
+        self._send(result.route, reject, peer=letter.recipient.encode())
+
+    def _hand(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Handing):
+                letter = step.letter
+                header = Mail(letter.epoch, letter.sequence, letter.traceparent, step.delivery, letter.attempts + 1)
+                self._send(step.route, header, letter.body, peer=letter.source.encode())
+            else:
+                self._out.append(ToDisk(step))
+
+    def _inspected(self, result: Inspected) -> None:
+        if result.error:
+            self._send(result.route, Error(result.request, "refused", result.error))
+        else:
+            self._send(result.route, Reply(result.request), result.body)
+        for recipient in result.requeued:
+            self._hand(self._office.requeued(recipient, self.now))
+
     # ---- the broker's own services
 
     def _serve(self, connection: Connection, header: Header, body: bytes) -> None:
@@ -249,8 +335,11 @@ class Core:
                 self._publish(connection.name, header, body)
             case Request():
                 self._request(connection, header, body)
+            case Ack():
+                self._hand(self._office.acknowledged(connection.route, header, self.now))
             case Hello():
                 self.registry.remove(connection)
+                self._hand(self._office.left(connection.route, self.now, died=False))
                 self._lose(connection)
                 self._hello(connection.route, header, body)
             case Bye():
@@ -261,6 +350,9 @@ class Core:
                 raise BadMessage(f"{type(header).__name__} is not for the broker")
 
     def _request(self, connection: Connection, request: Request, body: bytes) -> None:
+        if request.method in ("mail.list", "mail.show", "mail.requeue"):
+            self._out.append(ToDisk(Inspect(connection.route, request.id, request.method, body)))
+            return
         try:
             answer = self._answer(request.method, body)
         except RostraError as error:
@@ -324,8 +416,8 @@ class Core:
 
     # ---- output
 
-    def _send(self, route: bytes, header: Header, body: bytes = b"") -> None:
-        self._out.append(ToPeer(route, b"", encode_head(header), body))
+    def _send(self, route: bytes, header: Header, body: bytes = b"", peer: bytes = b"") -> None:
+        self._out.append(ToPeer(route, peer, encode_head(header), body))
 
     def _flush(self) -> list[Output]:
         out, self._out = self._out, []

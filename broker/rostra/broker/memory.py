@@ -7,7 +7,11 @@ from collections import Counter
 
 from rostra.protocol.transport import Listener
 
-from .core import Core, Output, ToAll
+from .core import Core, Output, ToAll, ToDisk
+from .mail.store import MailStore
+
+TICK = 0.1
+"""Seconds between two looks at leases and pauses."""
 
 
 class MemoryBroker:
@@ -15,15 +19,27 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self.core = Core(now=time.monotonic())
+        self._store = MailStore(None)
         self._links: dict[bytes, MemoryTransport] = {}
         self._routes = itertools.count(1)
+        self._ticking = False
 
     def transport(self) -> "MemoryTransport":
         """A transport for one client."""
         return MemoryTransport(self, b"\0" + next(self._routes).to_bytes(4, "big"))
 
-    def _attach(self, link: "MemoryTransport") -> None:
+    def _attach(self, link: "MemoryTransport", loop: asyncio.AbstractEventLoop) -> None:
         self._links[link.route] = link
+        if not self._ticking:
+            self._ticking = True
+            loop.call_later(TICK, self._tick, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._clock()
+        self._emit(self.core.tick())
+        self._ticking = bool(self._links)
+        if self._ticking:
+            loop.call_later(TICK, self._tick, loop)
 
     def _detach(self, link: "MemoryTransport") -> None:
         self._links.pop(link.route, None)
@@ -45,6 +61,9 @@ class MemoryBroker:
                 for link in list(self._links.values()):
                     link._event(output.topic, output.head, output.body)
                 continue
+            if isinstance(output, ToDisk):
+                self._emit(self.core.stored(self._store.apply([output.operation])))
+                continue
             target = self._links.get(output.route)
             if target is None:
                 self._emit(self.core.unreachable(output))
@@ -64,7 +83,7 @@ class MemoryTransport:
     def open(self, listener: Listener) -> None:
         """See `Transport.open`."""
         self._listener, self._loop, self._open = listener, asyncio.get_running_loop(), True
-        self._broker._attach(self)
+        self._broker._attach(self, self._loop)
         self._loop.call_soon(listener.connected)
         self._loop.call_soon(listener.events_connected)
 

@@ -5,6 +5,7 @@ with plain integers as flags, frame by frame; the body as a zero-copy frame; and
 names, with two look-ups in the core's tables and nothing decoded.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -17,7 +18,8 @@ from zmq.backend import Socket as Backend
 from rostra.protocol.address import events_address
 from rostra.protocol.limits import MAX_FRAME, MAX_HEAD
 
-from .core import Core, Output, ToAll, ToPeer
+from .core import Core, Output, ToAll, ToDisk, ToPeer
+from .mail.writer import Writer, refuse
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +35,43 @@ BETWEEN = 128
 HIGH_WATER = 20_000
 
 
-class Server:
-    """A broker that listens on `address` and, for events, on the address beside it."""
+class _Poke:
+    """Wakes the loop from the mail's thread: a message to the broker's own socket, from inside the process."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self) -> None:
+        self.route = b"poke-" + os.urandom(12)
+        self._socket: zmq.Socket[bytes] | None = None
+
+    def bind(self, context: "zmq.Context[zmq.Socket[bytes]]", router: "zmq.Socket[bytes]") -> None:
+        """Open the way in."""
+        self._context, self._address = context, f"inproc://{self.route.hex()}"
+        router.bind(self._address)
+
+    def __call__(self) -> None:
+        """Wake the loop; always from the same thread, which also made the socket."""
+        if self._socket is None:
+            self._socket = self._context.socket(zmq.DEALER)
+            self._socket.set(zmq.ROUTING_ID, self.route)
+            self._socket.set(zmq.LINGER, 0)
+            self._socket.connect(self._address)
+        with contextlib.suppress(zmq.Again):  # a full queue is awake enough
+            self._socket.send_multipart([b"", b"", b""], zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Close the way in; the other thread has ended."""
+        if self._socket:
+            self._socket.close()
+
+
+class Server:
+    """A broker that listens on `address` and, for events, on the address beside it; it keeps mail in the database `mail`."""
+
+    def __init__(self, address: str, mail: Path | None = None) -> None:
+        """Without `mail` letters are refused. Raises `BadName` for a bad address."""
         self.address = address
+        self._mail_path = mail
+        self._mail: Writer | None = None
+        self._poke = _Poke()
         self._events_address = events_address(address)
         self._stop = threading.Event()
         self.ready = threading.Event()
@@ -47,14 +81,25 @@ class Server:
         self._stop.set()
 
     def run(self) -> None:
-        """Serve until `stop`. Raises `zmq.ZMQError` when an address cannot be bound."""
+        """Serve until `stop`.
+
+        Raises `zmq.ZMQError` when an address cannot be bound, `sqlite3.DatabaseError` when the mail database is damaged.
+        """
+        if self._mail_path is not None:
+            self._mail = Writer(self._mail_path, self._poke)
         context = zmq.Context()
         router, events = context.socket(zmq.ROUTER), context.socket(zmq.XPUB)
         try:
             self._bind(router, events)
+            if self._mail:
+                self._poke.bind(context, router)
+                self._mail.start()
             self.ready.set()
             self._loop(router, events)
         finally:
+            if self._mail:
+                self._mail.close()
+            self._poke.close()
             router.close(linger=200)
             events.close(linger=200)
             context.term()
@@ -125,6 +170,9 @@ class Server:
                     send(body, 0, False)
                     continue
             core.now, core.wall_ms = time.monotonic(), time.time_ns() // 1_000_000
+            if route == self._poke.route:
+                self._stored(core)
+                continue
             self._emit(core, core.received(route, peer, head, bytes(body)))
 
     def _look(self, core: Core) -> None:
@@ -139,12 +187,24 @@ class Server:
             pass
         self._emit(core, core.tick())
 
+    def _stored(self, core: Core) -> None:
+        """The mail store has answered."""
+        if self._mail:
+            results = self._mail.results
+            self._emit(core, core.stored([results.popleft() for _ in range(len(results))]))
+
     def _emit(self, core: Core, outputs: list[Output]) -> None:
         for output in outputs:
             if isinstance(output, ToAll):
                 self._publish(output.topic, _SNDMORE)
                 self._publish(output.head, _SNDMORE)
                 self._publish(output.body)
+                continue
+            if isinstance(output, ToDisk):
+                if self._mail:
+                    self._mail.put(output.operation)
+                else:
+                    self._emit(core, core.stored(refuse(output.operation)))
                 continue
             try:
                 self._send(output.route, _SNDMORE | _NOBLOCK)

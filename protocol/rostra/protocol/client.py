@@ -19,12 +19,15 @@ from .effects import (
     Ended,
     Failed,
     Incoming,
+    Lettered,
     Listen,
     Missed,
+    NotPosted,
     Open,
+    Posted,
     Send,
 )
-from .errors import BrokerLost, Cancelled, RequestError, Unsupported
+from .errors import BrokerLost, Cancelled, RequestError, TimedOut, Unsupported
 from .frames import decode_body, encode_body
 from .ids import new_id
 from .messages import Event
@@ -156,6 +159,9 @@ class Client:
         """Done when the session is over for good; holds why, or None after `aclose`."""
         self._transport = transport
         self._calls: dict[bytes, asyncio.Future[bytes]] = {}
+        self._letters: dict[bytes, asyncio.Future[None]] = {}
+        self._read: Callable[[Lettered], None] | None = None
+        self._unread: list[Lettered] = []
         self._subscriptions: dict[int, Subscription] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -254,6 +260,28 @@ class Client:
             raise
         return decode_body(answer, reply)
 
+    async def tell(self, name: str, content: str | ChatMessage, *, timeout: float | None = 60.0) -> None:
+        """Send a letter to `name`, who may be away; returns when the broker has it on disk.
+
+        It is delivered in order, and again until it is handled. Raises `MailboxFull`, `StorageFull`, `Refused`; `TimedOut`
+        after `timeout` seconds, when it may be stored all the same.
+        """
+        message = ChatMessage(content=content, name=self.name) if isinstance(content, str) else content
+        await self.tell_raw(check_name(name), encode_body(message), timeout=timeout)
+
+    async def tell_raw(self, name: str, body: bytes, *, timeout: float | None = 60.0) -> None:
+        """As `tell`, with a body that is encoded already."""
+        token = new_id()
+        future = self._letters[token] = self._loop.create_future()
+        self._apply(self.session.tell(token, name, body, self._loop.time()))
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            raise TimedOut(f"the broker did not confirm the letter to {name} in time; it may be stored", peer=name) from None
+        finally:
+            self._letters.pop(token, None)
+
     def publish(self, topic: str, payload: Any) -> None:
         """Publish an event on `topic`: at most once to each subscriber, and what is lost is counted there."""
         self._apply(self.session.publish(check_topic(topic), encode_body(payload)))
@@ -287,6 +315,21 @@ class Client:
     def fail(self, request: Incoming, error: RequestError) -> None:
         """Answer a request with an error."""
         self._apply(self.session.serving.fail(request.sender, request.id, error))
+
+    def read_mail(self, reader: Callable[[Lettered], None]) -> None:
+        """Have `reader` called with each letter, one at a time: the next comes after `mail_done` or `mail_failed`."""
+        self._read = reader
+        unread, self._unread = self._unread, []
+        for letter in unread:
+            reader(letter)
+
+    def mail_done(self, letter: Lettered) -> None:
+        """A letter is handled: it will not come again."""
+        self._apply(self.session.mail_done(letter))
+
+    def mail_failed(self, letter: Lettered, reason: str) -> None:
+        """A letter could not be handled: it comes again, at most five times, then it is a dead letter."""
+        self._apply(self.session.mail_failed(letter, reason))
 
     # ---- what the transport sees (Listener)
 
@@ -348,6 +391,19 @@ class Client:
                     subscription = self._subscriptions.get(effect.number)
                     if subscription:
                         subscription._deliver(ReceivedEvent(effect.topic, effect.event, effect.body))
+                case Posted():
+                    letter = self._letters.pop(effect.token, None)
+                    if letter is not None and not letter.done():
+                        letter.set_result(None)
+                case NotPosted():
+                    letter = self._letters.pop(effect.token, None)
+                    if letter is not None and not letter.done():
+                        letter.set_exception(effect.error)
+                case Lettered():
+                    if self._read:
+                        self._read(effect)
+                    else:
+                        self._unread.append(effect)
                 case CancelIncoming():
                     if self.on_cancel:
                         self.on_cancel(effect)
@@ -362,6 +418,7 @@ class Client:
                 case Closed():
                     self._subscriptions.pop(effect.number)._finish(effect.error)
                 case Bound():
+                    self._unread.clear()  # what was not acknowledged is delivered again
                     self.address = effect.address
                     if not self._first_bound.done():
                         self._first_bound.set_result(None)

@@ -69,3 +69,43 @@ class BrokerStats(Payload, frozen=True, kw_only=True):
     refused: int
     unreachable: int
     retained_bytes: int
+
+
+class MailboxInfo(Payload, frozen=True, kw_only=True):
+    """One mailbox; `mail.list` is answered with a list of these."""
+
+    recipient: str
+    letters: int = 0
+    size: int = 0
+    oldest_ms: int = 0
+    dead: int = 0
+    """Dead letters: those whose delivery failed five times."""
+
+
+class MailQuery(Payload, frozen=True, kw_only=True):
+    """Body of the request `mail.show`."""
+
+    recipient: str
+    dead: bool = False
+    after: int = 0
+    limit: int = 50
+
+
+class MailRef(Payload, frozen=True, kw_only=True):
+    """Body of the request `mail.requeue`, answered with how many: puts dead letters back; `number` 0: all of the recipient."""
+
+    recipient: str
+    number: int = 0
+
+
+class LetterInfo(Payload, frozen=True, kw_only=True):
+    """A waiting or dead letter; `mail.show` is answered with a list of these. `body` holds its first 4 KiB."""
+
+    number: int
+    recipient: str
+    sender: str
+    body: bytes
+    attempts: int = 0
+    stored_ms: int = 0
+    died_ms: int = 0
+    reason: str = ""

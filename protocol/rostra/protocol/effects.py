@@ -65,6 +65,30 @@ class Incoming(Effect, frozen=True):
     traceparent: str
 
 
+class Posted(Effect, frozen=True):
+    """The letter `token` is on the broker's disk."""
+
+    token: bytes
+
+
+class NotPosted(Effect, frozen=True):
+    """The letter `token` was refused."""
+
+    token: bytes
+    error: RequestError
+
+
+class Lettered(Effect, frozen=True):
+    """A letter for us; end with `Session.mail_done` or `mail_failed`."""
+
+    delivery: int
+    sender: str
+    epoch: bytes
+    sequence: int
+    attempt: int
+    body: bytes
+
+
 class CancelIncoming(Effect, frozen=True):
     """Nobody waits any more for the request `id` of `sender`."""
 

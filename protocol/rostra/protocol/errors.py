@@ -70,6 +70,12 @@ class MailboxFull(RequestError):
     code = "mailbox_full"
 
 
+class StorageFull(RequestError):
+    """The broker's disk takes nothing at the moment; nothing was stored."""
+
+    code = "storage_full"
+
+
 class Refused(RequestError):
     """The peer may not do this, or the request makes no sense to whom it was sent."""
 
@@ -114,6 +120,7 @@ BY_CODE: dict[str, type[RequestError]] = {
         BrokerLost,
         TimedOut,
         MailboxFull,
+        StorageFull,
         Refused,
         Stopping,
         Cancelled,

@@ -111,6 +111,43 @@ class Cancel(Header, frozen=True):
     id: Id
 
 
+class Mail(Header, frozen=True):
+    """A letter. From a peer to the broker the frame before names the recipient; from the broker to a peer, the sender."""
+
+    epoch: bytes
+    """The sender's boot, 16 bytes."""
+    sequence: int
+    """Counts the sender's letters to this recipient in this epoch, from 1, without holes."""
+    traceparent: str = ""
+    delivery: int = 0
+    """From the broker: counts the deliveries of this connection; the upper 32 bits count its failures."""
+    attempt: int = 0
+    """From the broker: how often it was delivered, this time included."""
+
+
+class Stored(Header, frozen=True):
+    """The broker has every letter of `epoch` to the recipient named by the first frame on disk, up to `sequence`."""
+
+    epoch: bytes
+    sequence: int
+
+
+class Ack(Header, frozen=True):
+    """The recipient has handled every delivery before `delivery`, and `delivery` itself unless it says why it `failed`."""
+
+    delivery: int
+    failed: str = ""
+
+
+class Reject(Header, frozen=True):
+    """The broker did not take the letter; `out_of_order`: an earlier number is missing, send from there."""
+
+    epoch: bytes
+    sequence: int
+    code: str
+    message: str
+
+
 class Publish(Header, frozen=True):
     """An event for everyone who subscribed to `topic`, in the body."""
 
@@ -161,8 +198,12 @@ TYPES: dict[Type, type[Header]] = {
     Type.ERROR: Error,
     Type.WORKING: Working,
     Type.CANCEL: Cancel,
+    Type.MAIL: Mail,
+    Type.STORED: Stored,
+    Type.ACK: Ack,
+    Type.REJECT: Reject,
     Type.PUBLISH: Publish,
     Type.EVENT: Event,
     Type.SUBSCRIBED: Subscribed,
 }
-"""MAIL, STORED, ACK and REJECT are reserved: their headers come with the mail class of delivery."""
+"""The header of each type."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .client import Client
-from .effects import CancelIncoming, Incoming
+from .effects import CancelIncoming, Incoming, Lettered
 from .errors import (
     BadMessage,
     Cancelled,
@@ -23,6 +23,7 @@ from .frames import decode_body
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Any, Incoming], Awaitable[Any]]
+MailHandler = Callable[[Any, Lettered], Awaitable[None]]
 
 
 class Service:
@@ -40,11 +41,21 @@ class Service:
         self._tasks: dict[tuple[str, bytes], asyncio.Task[None]] = {}
         self._waiting: dict[tuple[str, bytes], Incoming] = {}
         self._stopping = False
+        self._mail: tuple[Any, MailHandler] | None = None
+        self._reading: asyncio.Task[None] | None = None
         client.on_request, client.on_cancel = self._incoming, self._cancelled
 
     def method(self, name: str, payload: Any, handler: Handler) -> None:
         """Answer requests for `name`, whose body is a `payload` (a type), with `handler`."""
         self._handlers[name] = (payload, handler)
+
+    def mail(self, payload: Any, handler: MailHandler) -> None:
+        """Handle letters, whose body is a `payload` (a type), one after the other with `handler`.
+
+        What it raises makes the broker deliver the letter again, at most five times; a body that is no `payload` too.
+        """
+        self._mail = (payload, handler)
+        self.client.read_mail(self._lettered)
 
     @property
     def load(self) -> tuple[int, int]:
@@ -54,6 +65,9 @@ class Service:
     async def drain(self, seconds: float) -> None:
         """Take nothing new, refuse what waits, let what runs finish for at most `seconds`, then answer it with an error."""
         self._stopping = True
+        if self._reading:
+            await asyncio.wait([self._reading], timeout=seconds)
+            self._reading.cancel()
         for request in self._waiting.values():
             self.client.fail(request, Stopping(f"{self.client.name} is shutting down"))
         self._waiting.clear()
@@ -81,6 +95,22 @@ class Service:
         task = self._tasks.get(key)
         if task:
             task.cancel()
+
+    def _lettered(self, letter: Lettered) -> None:
+        if not self._stopping:  # a letter that is not read stays in the mailbox
+            self._reading = asyncio.get_running_loop().create_task(self._read(letter))
+
+    async def _read(self, letter: Lettered) -> None:
+        assert self._mail is not None
+        kind, handler = self._mail
+        try:
+            await handler(decode_body(letter.body, kind), letter)
+        except Exception as error:
+            log.warning("%s: a letter from %s failed: %r", self.client.name, letter.sender, error)
+            log.debug("the handler raised", exc_info=True)
+            self.client.mail_failed(letter, f"{type(error).__name__}: {error}")
+        else:
+            self.client.mail_done(letter)
 
     def _start(self, request: Incoming) -> None:
         key = (request.sender, request.id)

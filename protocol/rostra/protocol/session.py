@@ -9,11 +9,30 @@ from typing import Any
 
 from .calls import Calls
 from .directory import Replayed
-from .effects import Answered, Bound, Closed, Effect, Ended, Failed, Send
+from .effects import Answered, Bound, Closed, Effect, Ended, Failed, Lettered, Send
 from .errors import BadMessage, Cancelled, Refused, from_wire
 from .frames import decode_body, decode_head, encode_body, encode_head
 from .ids import new_id
-from .messages import Beat, Bye, Cancel, Error, Event, Hello, Publish, Reply, Request, Subscribed, Welcome, Who, Working
+from .mailing import Incoming as Letters
+from .mailing import Outgoing
+from .messages import (
+    Beat,
+    Bye,
+    Cancel,
+    Error,
+    Event,
+    Hello,
+    Mail,
+    Publish,
+    Reject,
+    Reply,
+    Request,
+    Stored,
+    Subscribed,
+    Welcome,
+    Who,
+    Working,
+)
 from .serving import Serving
 from .subscriptions import NONCE_MARK, Ask, Subscriptions
 
@@ -44,6 +63,7 @@ class Session:
         self.boot = boot or new_id()
         self.state = State.AWAY
         self.calls, self.serving, self.subscriptions = Calls(), Serving(), Subscriptions()
+        self.outgoing, self.letters = Outgoing(self.boot), Letters()
         self.bad_messages = 0
         self._broker = b""
         self._beats = self._heard = 0
@@ -55,7 +75,7 @@ class Session:
     @property
     def due(self) -> float:
         """When `tick` wants to be called next."""
-        return min(self._beat_at, self._greet_at, self.calls.due, self.serving.due, self.subscriptions.due)
+        return min(self._beat_at, self._greet_at, self.calls.due, self.serving.due, self.subscriptions.due, self.outgoing.due)
 
     # ---- the connection
 
@@ -68,6 +88,7 @@ class Session:
         if self.state is not State.ENDED:
             self.state, self._beat_at, self._greet_at = State.AWAY, float("inf"), float("inf")
             self.calls.unbound()
+            self.outgoing.unbound()
         return []
 
     def events_connected(self, now: float) -> list[Effect]:
@@ -94,6 +115,7 @@ class Session:
             effects.append(Send(b"", encode_head(Beat(self._beats))))
         if now >= self.calls.due:
             effects += self._sifted(self.calls.tick(now), now)
+        effects += self.outgoing.tick(now)
         if now >= self.serving.due:
             effects += self.serving.tick(now)
         if now >= self.subscriptions.due:
@@ -120,6 +142,18 @@ class Session:
     def cancel(self, id: bytes) -> list[Effect]:  # noqa: A002
         """Nobody waits for the call `id` any more."""
         return self.calls.cancel(id)
+
+    def tell(self, token: bytes, recipient: str, body: bytes, now: float, traceparent: str = "") -> list[Effect]:
+        """Send a letter; ends in `Posted` (the broker has it on disk) or `NotPosted`."""
+        return self.outgoing.tell(token, recipient, body, now, traceparent)
+
+    def mail_done(self, letter: Lettered) -> list[Effect]:
+        """The letter is handled."""
+        return self.letters.done(letter)
+
+    def mail_failed(self, letter: Lettered, reason: str) -> list[Effect]:
+        """The letter could not be handled: it comes again, at most five times."""
+        return self.letters.failed(letter, reason)
 
     def publish(self, topic: str, body: bytes) -> list[Effect]:
         """Publish an event; while the broker is away the newest `OUTBOX` events are kept."""
@@ -178,6 +212,12 @@ class Session:
                 self.calls.working(header.id, sender, now)
             case Cancel():
                 return self.serving.cancelled(sender, header.id)
+            case Mail():
+                return self.letters.delivered(sender, header, body)
+            case Stored():
+                return self.outgoing.stored(sender, header, now)
+            case Reject():
+                return self.outgoing.rejected(sender, header, now)
             case Error() if header.id:
                 details = decode_body(body, dict[str, Any]) if body else None
                 error = from_wire(header.code, header.message, peer=sender, details=details)
@@ -198,6 +238,7 @@ class Session:
     def _greet(self, now: float) -> list[Effect]:
         self.state, self._greet_at, self._beat_at = State.GREETING, now + GREETING, float("inf")
         self.calls.unbound()
+        self.outgoing.unbound()
         hello = Hello(self.name, self.boot, self.shared, round(LEASE * 1000))
         return [Send(b"", encode_head(hello), encode_body(self.info))]
 
@@ -211,7 +252,9 @@ class Session:
         for id_ in [id_ for id_, ask in self._internal.items() if ask.method == "subscribe"]:
             self.calls.forget(id_)  # every path is proven anew below
             del self._internal[id_]
+        self.letters.rebound()
         effects += self.calls.rebound(now)
+        effects += self.outgoing.rebound(now)
         return effects + self._asked(self.subscriptions.reopen(now), now)
 
     def _end(self, error: Any) -> list[Effect]:
@@ -219,6 +262,7 @@ class Session:
             return []
         self.state, self._beat_at, self._greet_at = State.ENDED, float("inf"), float("inf")
         effects = [effect for effect in self.calls.close() if not (isinstance(effect, Failed) and effect.id in self._internal)]
+        effects += self.outgoing.close()
         return [*effects, Ended(error or Cancelled("the session was closed"))]
 
     def _asked(self, effects: list[Effect], now: float) -> list[Effect]:

@@ -1,0 +1,1 @@
+"""Mail: mailboxes on disk, for recipients that may be away."""

@@ -1,0 +1,237 @@
+"""The mailboxes on disk: SQLite in WAL mode with `synchronous=FULL`. One thread owns a store."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from rostra.protocol.directory import LetterInfo, MailboxInfo, MailQuery, MailRef
+from rostra.protocol.errors import RostraError
+from rostra.protocol.frames import decode_body, encode_body
+from rostra.protocol.mailing import OUT_OF_ORDER
+
+from .operations import Buried, Declined, Fail, Inspect, Inspected, Kept, Letter, Load, Loaded, Operation, Remove, Result, Store
+
+MAX_LETTERS = 10_000
+MAX_BYTES = 64 * 1024 * 1024
+MAX_ATTEMPTS = 5
+
+
+_SCHEMA = """
+CREATE TABLE letter (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipient TEXT NOT NULL,
+    source TEXT NOT NULL,
+    epoch BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    traceparent TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    stored_ms INTEGER NOT NULL
+);
+CREATE INDEX letter_by_recipient ON letter (recipient, number);
+CREATE TABLE source (
+    source TEXT NOT NULL,
+    epoch BLOB NOT NULL,
+    recipient TEXT NOT NULL,
+    high INTEGER NOT NULL,
+    PRIMARY KEY (source, epoch, recipient)
+) WITHOUT ROWID;
+CREATE TABLE dead (
+    number INTEGER PRIMARY KEY,
+    recipient TEXT NOT NULL,
+    source TEXT NOT NULL,
+    epoch BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    traceparent TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    stored_ms INTEGER NOT NULL,
+    died_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL
+);
+PRAGMA user_version = 1;
+"""
+_COLUMNS = "number, recipient, source, epoch, sequence, body, traceparent, attempts"
+
+
+class MailStore:
+    """Applies batches of operations, each batch in one transaction."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open (or make) the store at `path`; None: in memory. Raises `sqlite3.DatabaseError` when it is damaged."""
+        if path is not None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"the mail store is damaged: {verdict}")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            self._db.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
+        self._high: dict[tuple[str, bytes, str], int] = {}
+        self._boxes: dict[str, tuple[int, int]] = {}
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def recipients(self) -> list[str]:
+        """Who has mail waiting."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT recipient FROM letter")]
+
+    def apply(self, operations: list[Operation]) -> list[Result]:
+        """Do all of them in one transaction, and return what they came to, in order.
+
+        Raises `sqlite3.Error` when nothing of it was done; what is remembered is then read anew from disk.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            results: list[Result] = []
+            for operation in operations:
+                self._one(operation, results)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            self._high.clear()
+            self._boxes.clear()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return results
+
+    def _one(self, operation: Operation, results: list[Result]) -> None:
+        match operation:
+            case Store():
+                results.append(self._store(operation))
+            case Remove():
+                self._remove(operation.numbers)
+            case Fail():
+                self._fail(operation, results)
+            case Load():
+                results.append(Loaded(operation.recipient, self._load(operation)))
+            case Inspect():
+                results.append(self._inspect(operation))
+
+    def _store(self, operation: Store) -> Result:
+        letter = operation.letter
+        key = (letter.source, letter.epoch, letter.recipient)
+        high = self._high.get(key)
+        if high is None:
+            row = self._db.execute("SELECT high FROM source WHERE source=? AND epoch=? AND recipient=?", key).fetchone()
+            high = self._high[key] = row[0] if row else 0
+        if letter.sequence <= high:
+            return Kept(operation.route, letter)
+        if letter.sequence > high + 1:
+            return Declined(operation.route, letter, OUT_OF_ORDER, f"{high + 1} is next")
+        count, size = self._box(letter.recipient)
+        if count >= MAX_LETTERS or size + len(letter.body) > MAX_BYTES:
+            return Declined(
+                operation.route, letter, "mailbox_full", f"{letter.recipient} has {count} letters, {size} bytes waiting"
+            )
+        cursor = self._db.execute(
+            "INSERT INTO letter (recipient, source, epoch, sequence, body, traceparent, stored_ms) VALUES (?,?,?,?,?,?,?)",
+            (letter.recipient, letter.source, letter.epoch, letter.sequence, letter.body, letter.traceparent, _now_ms()),
+        )
+        self._db.execute(
+            "INSERT INTO source VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET high = excluded.high", (*key, letter.sequence)
+        )
+        self._high[key] = letter.sequence
+        self._boxes[letter.recipient] = (count + 1, size + len(letter.body))
+        letter.number = cursor.lastrowid or 0
+        return Kept(operation.route, letter)
+
+    def _box(self, recipient: str) -> tuple[int, int]:
+        box = self._boxes.get(recipient)
+        if box is None:
+            query = "SELECT count(*), coalesce(sum(length(body)), 0) FROM letter WHERE recipient = ?"
+            count, size = self._db.execute(query, (recipient,)).fetchone()
+            box = self._boxes[recipient] = (count, size)
+        return box
+
+    def _remove(self, numbers: list[int]) -> None:
+        for number in numbers:
+            row = self._db.execute("DELETE FROM letter WHERE number = ? RETURNING recipient, length(body)", (number,)).fetchone()
+            if row and row[0] in self._boxes:
+                count, size = self._boxes[row[0]]
+                self._boxes[row[0]] = (count - 1, size - row[1])
+
+    def _fail(self, operation: Fail, results: list[Result]) -> None:
+        query = "UPDATE letter SET attempts = attempts + 1 WHERE number = ? RETURNING attempts, recipient"
+        row = self._db.execute(query, (operation.number,)).fetchone()
+        if row is None or row[0] < MAX_ATTEMPTS:
+            return
+        self._db.execute(
+            f"INSERT INTO dead SELECT {_COLUMNS}, stored_ms, ?, ? FROM letter WHERE number = ?",  # noqa: S608
+            (_now_ms(), operation.reason, operation.number),
+        )
+        self._remove([operation.number])
+        results.append(Buried(row[1], operation.number))
+
+    def _load(self, operation: Load) -> list[Letter]:
+        query = f"SELECT {_COLUMNS} FROM letter WHERE recipient = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
+        rows = self._db.execute(query, (operation.recipient, operation.after, operation.limit))
+        return [Letter(*row) for row in rows]
+
+    def _inspect(self, operation: Inspect) -> Inspected:
+        try:
+            answer, requeued = self._answer(operation.method, operation.body)
+            return Inspected(operation.route, operation.request, encode_body(answer), requeued=requeued)
+        except RostraError as error:
+            return Inspected(operation.route, operation.request, b"", error=str(error))
+
+    def _answer(self, method: str, body: bytes) -> tuple[object, tuple[str, ...]]:
+        if method == "mail.list":
+            rows = self._db.execute(
+                "SELECT recipient, count(*), sum(length(body)), min(stored_ms), 0 FROM letter GROUP BY recipient UNION ALL "
+                "SELECT recipient, 0, 0, 0, count(*) FROM dead GROUP BY recipient ORDER BY 1"
+            )
+            boxes: dict[str, MailboxInfo] = {}
+            for name, letters, size, oldest, dead in rows:
+                seen = boxes.get(name, MailboxInfo(recipient=name))
+                boxes[name] = MailboxInfo(
+                    recipient=name,
+                    letters=seen.letters + letters,
+                    size=seen.size + size,
+                    oldest_ms=seen.oldest_ms or oldest,
+                    dead=seen.dead + dead,
+                )
+            return list(boxes.values()), ()
+        if method == "mail.show":
+            query = decode_body(body, MailQuery)
+            table = "dead" if query.dead else "letter"
+            extra = "stored_ms, died_ms, reason" if query.dead else "stored_ms, 0, ''"
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS}, {extra} FROM {table} WHERE recipient = ? AND number > ? ORDER BY number LIMIT ?",  # noqa: S608
+                (query.recipient, query.after, max(1, min(query.limit, 100))),
+            )
+            return [
+                LetterInfo(
+                    number=row[0],
+                    recipient=row[1],
+                    sender=row[2],
+                    body=row[5][:4096],
+                    attempts=row[7],
+                    stored_ms=row[8],
+                    died_ms=row[9],
+                    reason=row[10],
+                )
+                for row in rows
+            ], ()
+        reference = decode_body(body, MailRef)
+        rows = self._db.execute(
+            "INSERT INTO letter (recipient, source, epoch, sequence, body, traceparent, attempts, stored_ms) "
+            "SELECT recipient, source, epoch, sequence, body, traceparent, 0, stored_ms FROM dead "
+            "WHERE recipient = ? AND (? = 0 OR number = ?) ORDER BY number RETURNING number",
+            (reference.recipient, reference.number, reference.number),
+        )
+        count = len(rows.fetchall())
+        self._db.execute(
+            "DELETE FROM dead WHERE recipient = ? AND (? = 0 OR number = ?)",
+            (reference.recipient, reference.number, reference.number),
+        )
+        self._boxes.pop(reference.recipient, None)
+        return count, (reference.recipient,) if count else ()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,210 @@
+"""Mail on its way out and in, a peer's side (SPEC §6.5): stored before it is confirmed, in order per pair, each once.
+
+Out: letters to one recipient are numbered without holes from 1, anew with each start of the sender (`epoch`). The broker takes
+only the next number, so that a letter that was lost or refused can never be overtaken: the sender goes back and sends again.
+In: the broker numbers deliveries per connection; they are handled one after the other and acknowledged cumulatively.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+from .effects import Effect, Lettered, NotPosted, Posted, Send
+from .errors import Cancelled, from_wire
+from .frames import encode_head
+from .messages import Ack, Mail, Reject, Stored
+
+WINDOW = 256
+"""Letters to one recipient that may be unconfirmed at once."""
+OUT_OF_ORDER = "out_of_order"
+REMEMBERED = 10_000
+"""Senders whose last handled letter is remembered."""
+QUIET = 5.0
+"""Seconds without a confirmation after which unconfirmed letters are sent again."""
+
+
+@dataclass(slots=True)
+class _Letter:
+    token: bytes
+    body: bytes
+    traceparent: str
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Letters to one recipient; the first has the number `confirmed + 1`."""
+
+    letters: deque[_Letter] = field(default_factory=deque)
+    confirmed: int = 0
+    sent: int = 0
+    """The highest number handed to the connection."""
+    moved_at: float = 0.0
+
+
+class Outgoing:
+    """What this peer told others and the broker has not confirmed."""
+
+    def __init__(self, epoch: bytes) -> None:
+        self._epoch = epoch
+        self._lanes: dict[str, _Lane] = {}
+        self.bound = False
+
+    def __len__(self) -> int:
+        return sum(len(lane.letters) for lane in self._lanes.values())
+
+    @property
+    def due(self) -> float:
+        """When `tick` wants to be called."""
+        waiting = (lane.moved_at + QUIET for lane in self._lanes.values() if lane.letters and self.bound)
+        return min(waiting, default=float("inf"))
+
+    def tell(self, token: bytes, recipient: str, body: bytes, now: float, traceparent: str = "") -> list[Effect]:
+        """Take a letter; ends in `Posted` or `NotPosted`."""
+        lane = self._lanes.setdefault(recipient, _Lane())
+        if not lane.letters:
+            lane.moved_at = now
+        lane.letters.append(_Letter(token, body, traceparent))
+        return self._pump(recipient, lane)
+
+    def rebound(self, now: float) -> list[Effect]:
+        """The broker knows us (again): what it did not confirm is sent again, in order."""
+        self.bound = True
+        effects: list[Effect] = []
+        for recipient, lane in self._lanes.items():
+            lane.sent, lane.moved_at = lane.confirmed, now
+            effects += self._pump(recipient, lane)
+        return effects
+
+    def unbound(self) -> None:
+        """The connection is gone."""
+        self.bound = False
+
+    def stored(self, recipient: str, header: Stored, now: float) -> list[Effect]:
+        """STORED arrived: every letter up to its number is on the broker's disk."""
+        lane = self._lanes.get(recipient)
+        if lane is None or header.epoch != self._epoch:
+            return []
+        effects: list[Effect] = []
+        while lane.letters and lane.confirmed < header.sequence:
+            lane.confirmed += 1
+            lane.moved_at = now
+            effects.append(Posted(lane.letters.popleft().token))
+        lane.sent = max(lane.sent, lane.confirmed)
+        return effects + self._pump(recipient, lane)
+
+    def rejected(self, recipient: str, header: Reject, now: float) -> list[Effect]:
+        """REJECT arrived: the letter is refused for good, or came out of order and is sent again."""
+        lane = self._lanes.get(recipient)
+        if lane is None or header.epoch != self._epoch or header.sequence <= lane.confirmed:
+            return []
+        lane.moved_at = now
+        effects: list[Effect] = []
+        if header.code != OUT_OF_ORDER:
+            index = header.sequence - lane.confirmed - 1
+            if index >= len(lane.letters):
+                return []
+            letter = lane.letters[index]
+            del lane.letters[index]  # the ones behind it move up: the broker took none of them
+            effects.append(NotPosted(letter.token, from_wire(header.code, header.message, peer=recipient)))
+            lane.sent = header.sequence - 1
+        else:
+            lane.sent = lane.confirmed
+        return effects + self._pump(recipient, lane)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Send again what was not confirmed for long."""
+        effects: list[Effect] = []
+        for recipient, lane in self._lanes.items():
+            if lane.letters and now >= lane.moved_at + QUIET:
+                lane.sent, lane.moved_at = lane.confirmed, now
+                effects += self._pump(recipient, lane)
+        return effects
+
+    def close(self) -> list[Effect]:
+        """Give up on what is unconfirmed: it may or may not be stored."""
+        error = Cancelled("closed before the broker confirmed; it may be stored all the same")
+        effects: list[Effect] = [NotPosted(letter.token, error) for lane in self._lanes.values() for letter in lane.letters]
+        self._lanes.clear()
+        return effects
+
+    def _pump(self, recipient: str, lane: _Lane) -> list[Effect]:
+        effects: list[Effect] = []
+        while self.bound and lane.sent < lane.confirmed + min(len(lane.letters), WINDOW):
+            letter = lane.letters[lane.sent - lane.confirmed]
+            lane.sent += 1
+            effects.append(Send(recipient.encode(), encode_head(Mail(self._epoch, lane.sent, letter.traceparent)), letter.body))
+        return effects
+
+
+def next_round(delivery: int) -> int:
+    """The first delivery number after the failure of `delivery`: the upper 32 bits count the failures of a connection."""
+    return ((delivery >> 32) + 1 << 32) + 1
+
+
+class Incoming:
+    """Letters that the broker delivers: one at a time to the handler, acknowledged when it is done, each handled once.
+
+    Once, while this process lives. A handler whose effect outlives it keeps the sender, epoch and sequence with the effect.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[Lettered] = deque()
+        self._working: Lettered | None = None
+        self._number = 0
+        """The delivery number of what the handler works on; 0: its connection is gone."""
+        self._expected = 1
+        self._handled: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+
+    def rebound(self) -> None:
+        """A new connection: the broker numbers deliveries anew, and delivers what was not acknowledged."""
+        self._queue.clear()
+        self._number, self._expected = 0, 1
+
+    def delivered(self, sender: str, header: Mail, body: bytes) -> list[Effect]:
+        """A delivery arrived."""
+        if header.delivery != self._expected:
+            return []  # sent before a failure was known: it is delivered again in the next round
+        self._expected += 1
+        letter = Lettered(header.delivery, sender, header.epoch, header.sequence, header.attempt, body)
+        if self._working and _key(self._working) == _key(letter):
+            self._number = letter.delivery
+            return []
+        self._queue.append(letter)
+        return self._next()
+
+    def done(self, letter: Lettered) -> list[Effect]:
+        """The handler has finished this letter."""
+        if not self._working or _key(self._working) != _key(letter):
+            return []
+        self._working = None
+        self._handled[letter.sender, letter.epoch] = letter.sequence
+        self._handled.move_to_end((letter.sender, letter.epoch))
+        if len(self._handled) > REMEMBERED:
+            self._handled.popitem(last=False)
+        effects: list[Effect] = [Send(b"", encode_head(Ack(self._number)))] if self._number else []
+        return effects + self._next()
+
+    def failed(self, letter: Lettered, reason: str) -> list[Effect]:
+        """The handler failed: the broker delivers it again, and what came after it too, so that order is kept."""
+        if not self._working or _key(self._working) != _key(letter):
+            return []
+        self._working = None
+        if not self._number:
+            return self._next()
+        self._queue.clear()
+        self._expected = next_round(self._number)
+        return [Send(b"", encode_head(Ack(self._number, reason[:500] or "failed")))]
+
+    def _next(self) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._queue and not self._working:
+            letter = self._queue.popleft()
+            if letter.sequence <= self._handled.get((letter.sender, letter.epoch), 0):
+                effects.append(Send(b"", encode_head(Ack(letter.delivery))))
+                continue
+            self._working, self._number = letter, letter.delivery
+            effects.append(letter)
+        return effects
+
+
+def _key(letter: Lettered) -> tuple[str, bytes, int]:
+    return letter.sender, letter.epoch, letter.sequence
