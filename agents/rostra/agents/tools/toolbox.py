@@ -1,0 +1,59 @@
+"""The tools of one agent."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rostra.agents.responder import Context
+from rostra.protocol import ChatMessage, ToolCall, ToolResponse
+from rostra.protocol.completion import ToolSchema
+
+from .function_tool import FunctionTool
+from .signature import BadTool
+
+
+class ToolBox:
+    """Tools by name; functions given are made tools. Raises `BadTool` for two of one name."""
+
+    def __init__(self, tools: Iterable[FunctionTool | Callable[..., Any]] = ()) -> None:
+        self._tools: dict[str, FunctionTool] = {}
+        for each in tools:
+            self.add(each)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tools
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the tools are called, in the order they were added."""
+        return tuple(self._tools)
+
+    @property
+    def schemas(self) -> tuple[ToolSchema, ...]:
+        """The tools as a model is told of them."""
+        return tuple(each.schema for each in self._tools.values())
+
+    def add(self, tool: FunctionTool | Callable[..., Any]) -> FunctionTool:
+        """Put one more tool in; raises `BadTool` when another one has its name."""
+        added = tool if isinstance(tool, FunctionTool) else FunctionTool(tool)
+        if self._tools.setdefault(added.name, added) is not added:
+            raise BadTool(f"there are two tools called {added.name!r}")
+        return added
+
+    async def run(self, calls: Iterable[ToolCall], context: Context) -> tuple[ToolResponse, ...]:
+        """Run the calls at once; the responses are in the order of the calls. Failures are answers: `Error: …`."""
+        return tuple(await asyncio.gather(*(self._respond(each, context) for each in calls)))
+
+    async def _respond(self, call: ToolCall, context: Context) -> ToolResponse:
+        tool = self._tools.get(call.name)
+        content = await tool.run(call.arguments, context) if tool else f"Error: Function {call.name} not found."
+        return ToolResponse(id=call.id, name=call.name, content=content)
+
+
+def tool_message(responses: tuple[ToolResponse, ...], name: str) -> ChatMessage:
+    """The one message in which the agent `name` answers all calls: contents joined by a blank line."""
+    text = "\n\n".join(response.content for response in responses)
+    return ChatMessage(role="tool", name=name, content=text, tool_responses=responses)
