@@ -200,7 +200,8 @@ class _Checks:
             for key, tools in (("tools", agent.tools), ("executes", agent.executes)):
                 for number, tool in enumerate(tools):
                     function = tool.rpartition(":")[2].rpartition(".")[2]
-                    if known.setdefault(function, tool) != tool:
+                    bad = any(path == ("agents", name, key, number) for path, _ in self.found)
+                    if not bad and known.setdefault(function, tool) != tool:
                         self._say(
                             ("agents", name, key, number),
                             f'the tool "{function}" is already {shapes.shown(known[function])}: names of tools are unique',

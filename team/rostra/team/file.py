@@ -1,17 +1,17 @@
 """A team file that was read and found to be right, and what the processes need of it."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from rostra.agents.models.config import ModelConfig
 from rostra.groupchat.options import Budget, ChatOptions, Transitions
 from rostra.protocol import Member
 
-from . import references
-from .check import parse, read
 from .tables import AgentTable, TeamTables
+
+if TYPE_CHECKING:
+    from rostra.agents.models.config import ModelConfig
 
 HUMAN_INPUT = {"assistant": "never", "teachable": "never", "user_proxy": "always", "conversable": "terminate"}
 """When a person is asked, per kind of agent, unless the file says otherwise; a handler asks whenever it likes."""
@@ -28,12 +28,16 @@ class TeamFile(msgspec.Struct, frozen=True):
     @classmethod
     def load(cls, path: str | Path) -> "TeamFile":
         """Read and check a team file; raises `BadTeam` with everything that is wrong with it. Runs nothing of the user's."""
+        from .check import read  # the checks know every room; a process that was given its tables needs none of them
+
         file = Path(path)
         return cls._of(file, read(file))
 
     @classmethod
     def loads(cls, text: str, path: str | Path) -> "TeamFile":
         """As `load`, of a text; what it refers to is looked for beside `path`, which need not exist."""
+        from .check import parse
+
         file = Path(path)
         return cls._of(file, parse(text, file))
 
@@ -79,11 +83,13 @@ class TeamFile(msgspec.Struct, frozen=True):
         return frozenset(name for name, table in self.tables.agents.items() if human_input(table) in ("always", "terminate"))
 
     def chat_options(self, *, load: bool = False) -> ChatOptions:
-        """What the coordinator must know. `load`: import a selection function (raises `BadReference`), else it stays text."""
+        """What the coordinator must know. `load`: import a selection function (raises `LoadError`), else it stays text."""
         chat, budget = self.tables.chat, self.tables.budget
         selection: Any = chat.selection
         if load and ":" in selection:
-            selection = references.load(selection, self.base)
+            from rostra.agents.loading import load as load_object
+
+            selection = load_object(selection, self.base)
         given = chat.transitions
         return ChatOptions(
             members=self.members(),
@@ -103,8 +109,10 @@ class TeamFile(msgspec.Struct, frozen=True):
             budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds),
         )
 
-    def model_configs(self) -> dict[str, ModelConfig]:
+    def model_configs(self) -> "dict[str, ModelConfig]":
         """The models by name, as the gateway takes them; relative paths in them are relative to `base`."""
+        from rostra.agents.models.config import ModelConfig
+
         return {name: msgspec.convert(msgspec.to_builtins(table), ModelConfig) for name, table in self.tables.models.items()}
 
 

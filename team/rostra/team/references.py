@@ -1,17 +1,15 @@
 """`module:name`: where a team file points into Python.
 
 The module is looked for beside the team file first, then on the Python path. Checking finds the file and reads it without
-running any of it; only the process that needs the object imports it.
+running any of it; only the process that needs the object imports it (`rostra.agents.loading`).
 """
 
 import ast
 import importlib
 import importlib.util
 import re
-import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Any
 
 from rostra.protocol import RostraError
 
@@ -55,29 +53,6 @@ def check(reference: str, base: Path) -> None:
     first = name.split(".")[0]
     if first not in names and "*" not in names and "__getattr__" not in names:
         raise BadReference(f'"{module}" defines no "{first}"{suggestion(first, sorted(names))}')
-
-
-def add_to_path(base: Path) -> None:
-    """Look for modules in `base` first, from now on, in this process."""
-    place = str(base.resolve())
-    if place not in sys.path:
-        sys.path.insert(0, place)
-
-
-def load(reference: str, base: Path) -> Any:
-    """Import what `reference` leads to; raises `BadReference`, which also names what the import raised."""
-    module, name = split(reference)
-    add_to_path(base)
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:
-        raise BadReference(f'importing "{module}" failed: {type(error).__name__}: {error}') from error
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            raise BadReference(f'"{module}" has no "{name}"') from None
-    return found
 
 
 def _find(module: str, base: Path) -> ModuleSpec | None:
