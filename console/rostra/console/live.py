@@ -77,8 +77,7 @@ class Live:
                 if event.message is not None:
                     self._message(event.message)
             case "selected":
-                arrow, speaker = self._notes_style.sign("↳"), self._notes_style.speaker(clean(event.speaker))
-                self._aside(f"{arrow} next: ", speaker, event.why)
+                self._aside(f"{self._notes_style.sign('↳')} next: ", event.speaker, event.why)
             case "failed":
                 self._trouble(event, "failed", event.error)
             case "skipped":
@@ -188,21 +187,21 @@ class Live:
         self._break()
         self._flow, self._writing = None, 0  # what comes next for this place is another attempt
         line = f"{self._style.sign('✗')} [{event.sequence}] {clean(event.speaker)} {what}: {' '.join(clean(why).split())}"
-        for number, piece in enumerate(laid_out(line, self._style, 0).splitlines()):
+        for number, piece in enumerate(_lines(line, self._style, 4)):
             self._write(("    " if number else "  ") + self._style.bad(piece) + "\n")
         self._out.flush()
 
-    def _aside(self, before: str, speaker: str, why: str) -> None:
+    def _aside(self, before: str, plain: str, why: str) -> None:
         self._break()
-        why = " ".join(clean(why).split())
-        style = self._notes_style
-        plain = Style(colour=False, unicode=style.unicode, width=style.width - 4)
-        text = laid_out(f"({why})", plain, 0).rstrip("\n") if why else ""
-        lines = text.split("\n")
-        self._note_line(style.dim(f"    {before}") + speaker + (" " + style.dim(lines[0]) if text and len(lines) == 1 else ""))
-        if len(lines) > 1:
-            for line in lines:
-                self._note_line("      " + style.dim(line))
+        plain, why, style = clean(plain), " ".join(clean(why).split()), self._notes_style
+        speaker = style.speaker(plain)
+        head, lines = style.dim(f"    {before}") + speaker, _lines(f"({why})", style, 6) if why else []
+        if len(lines) == 1 and columns(before) + columns(plain) + columns(lines[0]) + 6 < style.width:
+            self._note_line(f"{head} {style.dim(lines[0])}")
+            return
+        self._note_line(head)
+        for line in lines:
+            self._note_line("      " + style.dim(line))
 
     def _result(self, result: Result) -> None:
         self._break()
@@ -235,6 +234,11 @@ class Live:
             self._out.write(text)
             if self._flow is not None:
                 self._out.flush()
+
+
+def _lines(text: str, style: Style, indent: int) -> list[str]:
+    """`text` in lines that leave room for `indent` columns before them."""
+    return laid_out(text, Style(colour=False, unicode=style.unicode, width=style.width - indent), 0).splitlines()
 
 
 def _visible(message: ChatMessage) -> str:
