@@ -1,0 +1,147 @@
+"""What happens to a chat, and what the chat wants done about it: the inputs and effects of `machine.Machine`."""
+
+from typing import Literal
+
+import msgspec
+
+from rostra.protocol import ChatMessage, Turn, TurnReply
+from rostra.protocol.chat import ChatEvent, Result
+
+from .rows import Row
+from .selection import Chosen, Situation, Unchosen
+
+# ---- inputs
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The chat's rows, from the disk; the first input. `fresh`: it has just begun."""
+
+    rows: list[Row]
+    fresh: bool = False
+
+
+class Selected(msgspec.Struct, frozen=True):
+    """The selection that was asked for is made."""
+
+    choice: Chosen | Unchosen
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The member answered."""
+
+    turn: bytes
+    reply: TurnReply
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The member did not answer.
+
+    lost: it died or was silent; raised: its handler failed; final: asking again is no use; absent: it is not there and is not
+    waited for; broker: nobody could be reached, which is not the member's fault.
+    """
+
+    turn: bytes
+    kind: Literal["lost", "raised", "final", "absent", "broker"]
+    error: str
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A person says something beside the turns; `id` is the request's."""
+
+    id: bytes
+    name: str
+    content: str
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """An operator ends the chat."""
+
+    reason: str
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """A person would have to answer, and nobody can be asked."""
+
+    reason: str
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """The coordinator itself cannot go on with the chat."""
+
+    reason: str
+
+
+class Ticked(msgspec.Struct, frozen=True):
+    """Time has passed."""
+
+
+Input = Loaded | Selected | Answered | Failed | Said | Stopped | Waits | Broken | Ticked
+
+# ---- effects, to be carried out in order; those that write, before the next one is begun
+
+
+class Select(msgspec.Struct, frozen=True):
+    """Choose a speaker; ends in `Selected`."""
+
+    situation: Situation
+
+
+class Journal(msgspec.Struct, frozen=True):
+    """Write the open row of a turn."""
+
+    row: Row
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """Write that the open turn is being tried once more."""
+
+    turn: bytes
+    attempts: int
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask the member, after `pause` seconds; ends in `Answered` or `Failed`."""
+
+    turn: bytes
+    member: str
+    body: Turn
+    pause: float = 0.0
+
+
+class Close(msgspec.Struct, frozen=True):
+    """Close the open row, compare and swap."""
+
+    row: Row
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Write a row that is closed from the start."""
+
+    row: Row
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """What was said with the request `id` is in the transcript, as `message`; None: the chat ended before."""
+
+    id: bytes
+    message: ChatMessage | None
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Tell the observers."""
+
+    event: ChatEvent
+
+
+class Abandon(msgspec.Struct, frozen=True):
+    """Nobody waits any more for the selection, or the answer, that is under way."""
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """Write the result, and the open row closed with it; the last effect but for publishing it."""
+
+    result: Result
+    open_row: Row | None = None
+
+
+Effect = Select | Journal | Tried | Ask | Close | Append | Acknowledge | Publish | Abandon | Finish

@@ -1,0 +1,231 @@
+"""Runs one chat: feeds its state machine with what happens, and carries out what it wants done."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
+
+from rostra.protocol import (
+    BadMessage,
+    BrokerLost,
+    ChatMessage,
+    Client,
+    NoSuchAgent,
+    PeerLost,
+    Refused,
+    RequestError,
+    Stopping,
+    Superseded,
+    TimedOut,
+    TurnReply,
+    Unsupported,
+)
+from rostra.protocol.chat import ChatEvent
+
+from .errors import Fenced
+from .inputs import (
+    Abandon,
+    Acknowledge,
+    Answered,
+    Append,
+    Ask,
+    Broken,
+    Close,
+    Effect,
+    Failed,
+    Finish,
+    Input,
+    Journal,
+    Publish,
+    Said,
+    Select,
+    Selected,
+    Ticked,
+    Tried,
+)
+from .machine import Machine
+from .options import ChatOptions
+from .selection import Situation
+from .selector import Selector
+from .transcript import Transcript
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """One chat of this coordinator."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        selector: Selector,
+        transcript: Transcript,
+        client: Client,
+        options: ChatOptions,
+        publish: Callable[[ChatEvent], None],
+    ) -> None:
+        self.machine, self.chat = machine, machine.chat
+        self._selector, self._transcript, self._client, self._options = selector, transcript, client, options
+        self._publish = publish
+        self._inputs: deque[Input] = deque()
+        self._wakeup = asyncio.Event()
+        self._outstanding: asyncio.Task[None] | None = None
+        self._acknowledgements: dict[bytes, asyncio.Future[ChatMessage | None]] = {}
+
+    def post(self, event: Input) -> None:
+        """Something happened to the chat."""
+        self._inputs.append(event)
+        self._wakeup.set()
+
+    async def say(self, id: bytes, name: str, content: str) -> ChatMessage:  # noqa: A002 - the wire's word
+        """Put in what a person says; returns the message once it is in the transcript.
+
+        Raises `Refused` when the chat ends before.
+        """
+        future = self._acknowledgements.get(id)
+        if future is None:
+            future = self._acknowledgements[id] = asyncio.get_running_loop().create_future()
+            self.post(Said(id, name, content))
+        try:
+            message = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            self.machine.forget(id)
+            self._acknowledgements.pop(id, None)
+            raise
+        if message is None:
+            raise Refused("the chat has ended")
+        return message
+
+    async def run(self, *events: Input) -> None:
+        """Run the chat until it ends or rests, beginning with `events`.
+
+        A chat that this coordinator can no longer write is left to whoever took it.
+        """
+        self._inputs.extendleft(reversed(events))
+        try:
+            await self._run()
+        except Fenced as error:
+            log.warning("%s", error)
+        except Exception as error:
+            log.exception("chat %s cannot go on", self.chat)
+            with contextlib.suppress(Exception):
+                await self._carry_out(self.machine.handle(Broken(f"{type(error).__name__}: {error}"), _now_ms()))
+        finally:
+            await self._abandon()
+            for future in self._acknowledgements.values():
+                if not future.done():
+                    future.set_result(None)
+
+    async def _run(self) -> None:
+        while self.machine.result is None:
+            event = await self._next()
+            await self._carry_out(self.machine.handle(event, _now_ms()))
+
+    async def _next(self) -> Input:
+        while not self._inputs:
+            self._wakeup.clear()
+            due_ms = self.machine.due_ms
+            try:
+                async with asyncio.timeout(None if due_ms is None else max(0, due_ms - _now_ms()) / 1000):
+                    await self._wakeup.wait()
+            except TimeoutError:
+                return Ticked()
+        return self._inputs.popleft()
+
+    async def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            await self._do(effect)
+
+    async def _do(self, effect: Effect) -> None:
+        match effect:
+            case Select(situation):
+                self._begin(self._select(situation))
+            case Journal(row):
+                await self._transcript.journal(self.chat, row)
+            case Tried(turn, attempts):
+                await self._transcript.tried(self.chat, self.machine.epoch, turn, attempts)
+            case Ask():
+                self._begin(self._ask(effect))
+            case Close(row):
+                if not await self._transcript.close(self.chat, row):
+                    raise Fenced(self.chat, row.epoch)
+            case Append(row):
+                await self._transcript.append(self.chat, row)
+            case Acknowledge(id_, message):
+                future = self._acknowledgements.pop(id_, None)
+                if future is not None and not future.done():
+                    future.set_result(message)
+            case Publish(event):
+                self._publish(event)
+            case Abandon():
+                await self._abandon()
+            case Finish(result, open_row):
+                await self._transcript.end(self.chat, self.machine.epoch, result, open_row)
+            case _:
+                assert_never(effect)
+
+    # ---- what takes time
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._outstanding = asyncio.get_running_loop().create_task(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except RequestError as error:
+            if not self._client.ended.done():
+                self.post(Broken(f"{type(error).__name__}: {error}"))
+        except Exception as error:
+            log.exception("chat %s cannot go on", self.chat)
+            self.post(Broken(f"{type(error).__name__}: {error}"))
+
+    async def _abandon(self) -> None:
+        task, self._outstanding = self._outstanding, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _select(self, situation: Situation) -> None:
+        self.post(Selected(await self._selector.select(situation)))
+
+    async def _ask(self, ask: Ask) -> None:
+        options = self._options
+        person = ask.member in options.people
+        seconds = None if person else options.turn_seconds
+        absent = 0.0 if options.on_absent == "skip" else float("inf") if person else options.turn_seconds
+        if ask.pause:
+            await asyncio.sleep(ask.pause)
+        try:
+            reply = await self._client.request(
+                ask.member, "turn", ask.body, reply=TurnReply, id=ask.turn, timeout=seconds, absent=absent
+            )
+        except (RequestError, BadMessage) as error:
+            if not self._client.ended.done():
+                self.post(_failure(ask.turn, error, options))
+        else:
+            self.post(Answered(ask.turn, reply))
+
+
+def _failure(turn: bytes, error: RequestError | BadMessage, options: ChatOptions) -> Failed:
+    """What a failed request says about the member."""
+    text = f"{error.code}: {error}"
+    match error:
+        case BrokerLost():
+            return Failed(turn, "broker", text)
+        case NoSuchAgent() if options.on_absent == "skip":
+            return Failed(turn, "absent", text)
+        case NoSuchAgent() | PeerLost() | TimedOut() | Stopping() | Superseded():
+            return Failed(turn, "lost", text)
+        case BadMessage() | Refused() | Unsupported():
+            return Failed(turn, "final", text)
+        case RequestError(details={"retryable": False}):
+            return Failed(turn, "final", text)
+        case _:
+            return Failed(turn, "raised", text)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,76 @@
+"""The tables of a transcript database, as ordered migrations; `PRAGMA user_version` counts those that were made."""
+
+import sqlite3
+
+from .errors import BadOptions
+
+MIGRATIONS = (
+    """
+    CREATE TABLE chat (
+        id TEXT PRIMARY KEY,
+        request BLOB NOT NULL,              -- of the request that began it, so that a repeated one finds it again
+        state TEXT NOT NULL CHECK (state IN ('running', 'paused', 'ended')),
+        epoch INTEGER NOT NULL,             -- raised by each coordinator that takes the chat; older ones are fenced
+        settings BLOB NOT NULL,
+        created_ms INTEGER NOT NULL,
+        rows INTEGER NOT NULL DEFAULT 0,    -- the last row's number
+        messages INTEGER NOT NULL DEFAULT 0,
+        links INTEGER NOT NULL DEFAULT 0,   -- the length of the hash chain
+        head BLOB NOT NULL,                 -- the hash of its last row
+        prompt_tokens INTEGER NOT NULL DEFAULT 0,
+        completion_tokens INTEGER NOT NULL DEFAULT 0,
+        cost REAL NOT NULL DEFAULT 0,
+        estimated INTEGER NOT NULL DEFAULT 0,
+        result BLOB NOT NULL DEFAULT x''
+    ) STRICT;
+    CREATE INDEX chat_state ON chat (state) WHERE state <> 'ended';
+    CREATE INDEX chat_created ON chat (created_ms);
+
+    CREATE TABLE row (
+        chat TEXT NOT NULL REFERENCES chat (id),
+        number INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('opening', 'turn', 'said')),
+        turn BLOB NOT NULL,
+        speaker TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('asked', 'done', 'failed', 'late')),
+        epoch INTEGER NOT NULL,
+        sequence INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 1,
+        why BLOB NOT NULL DEFAULT x'',
+        message BLOB NOT NULL DEFAULT x'',
+        error TEXT NOT NULL DEFAULT '',
+        usage BLOB NOT NULL DEFAULT x'',
+        selection_usage BLOB NOT NULL DEFAULT x'',
+        asked_ms INTEGER NOT NULL,
+        done_ms INTEGER NOT NULL DEFAULT 0,
+        link INTEGER NOT NULL DEFAULT 0,    -- place in the hash chain; 0: not closed yet
+        previous BLOB NOT NULL DEFAULT x'',
+        hash BLOB NOT NULL DEFAULT x'',
+        UNIQUE (chat, number)
+    ) STRICT;
+    CREATE UNIQUE INDEX row_sequence ON row (chat, sequence) WHERE sequence > 0;
+    CREATE UNIQUE INDEX row_link ON row (chat, link) WHERE link > 0;
+    CREATE UNIQUE INDEX row_open ON row (chat) WHERE state = 'asked';
+
+    CREATE TABLE inbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id BLOB NOT NULL UNIQUE,            -- of the request that asks
+        chat TEXT NOT NULL,
+        question BLOB NOT NULL,
+        asked_ms INTEGER NOT NULL,
+        due_ms INTEGER NOT NULL,            -- 0: no deadline
+        answer BLOB NOT NULL DEFAULT x'',
+        closed_ms INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX inbox_open ON inbox (number) WHERE closed_ms = 0;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables up to date; raises `BadOptions` for a database that a newer version has written."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise BadOptions(f"the transcript database has schema {version}; this version knows {len(MIGRATIONS)}")
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -1,0 +1,196 @@
+"""Chooses the next speaker: rules first, then the method, which may ask a model, a person, or a function."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from rostra.protocol import GATEWAY, Answer, BadMessage, Client, Question, RequestError, Usage
+from rostra.protocol.chat import Why
+from rostra.protocol.completion import Completion, CompletionRequest
+
+from .auto import Dialogue
+from .candidates import SECOND_CHANCE, Candidates, Nobody, narrow
+from .check import METHODS
+from .options import ChatOptions
+from .roster import Roster
+from .selection import Chosen, Situation, Unchosen, drawn, manual_choice, manual_question, rotation
+
+log = logging.getLogger(__name__)
+
+MANUAL_TRIES = 3
+"""How often a person is asked before the choice is made automatically."""
+
+AskPerson = Callable[[bytes, Question], Awaitable[Answer]]
+
+
+class _Draft(msgspec.Struct):
+    """A choice in the making."""
+
+    method: str
+    answers: list[str] = []
+    usage: list[Usage] = []
+    fallback: list[str] = []
+
+
+class Selector:
+    """Chooses speakers for one chat. `names` are its members; `roster` knows what they say of themselves."""
+
+    def __init__(self, options: ChatOptions, names: tuple[str, ...], roster: Roster, client: Client, ask: AskPerson) -> None:
+        self._options, self._names, self._roster, self._client, self._ask = options, names, roster, client, ask
+
+    async def select(self, situation: Situation) -> Chosen | Unchosen:
+        """Choose; whatever a model, a person or a function does wrong is recorded and mended, never raised.
+
+        Raises only what `ask` raises when nobody can be asked.
+        """
+        selection = self._options.selection
+        draft = _Draft("callable" if callable(selection) else selection.lower())
+        if callable(selection):
+            done = await self._by_function(selection, situation, draft)
+            if done is not None:
+                return done
+        narrowed = narrow(
+            self._options,
+            [self._roster.member(name) for name in self._names],
+            situation.last_speaker,
+            situation.messages[-1] if situation.messages else None,
+            situation.failures,
+        )
+        if isinstance(narrowed, Nobody):
+            return Unchosen(narrowed.outcome, narrowed.reason, tuple(draft.usage))
+        if len(narrowed.names) == 1:
+            return _chosen(situation, narrowed, draft, narrowed.names[0], narrowed.reason)
+        speaker, reason = await self._by_method(situation, narrowed, draft)
+        return _chosen(situation, narrowed, draft, speaker, reason)
+
+    async def _by_method(self, situation: Situation, narrowed: Candidates, draft: _Draft) -> tuple[str, str]:
+        match draft.method:
+            case "round_robin":
+                return self._rotate(situation, narrowed), "next in rotation"
+            case "random":
+                seed = situation.chat if self._options.seed is None else self._options.seed
+                return drawn(seed, situation.sequence, narrowed.names), "drawn at random"
+            case "manual":
+                return await self._by_person(situation, narrowed, draft)
+            case _:
+                return await self._by_model(situation, narrowed, draft)
+
+    def _rotate(self, situation: Situation, narrowed: Candidates) -> str:
+        return rotation(self._names, situation.last_speaker, narrowed.names)
+
+    async def _by_model(self, situation: Situation, narrowed: Candidates, draft: _Draft) -> tuple[str, str]:
+        options = self._options
+        if not options.selector_model:
+            return self._rotate(situation, narrowed), "next in rotation, as no model selects"
+        members = [self._roster.member(name) for name in self._names]
+        dialogue = Dialogue(members, situation.messages, narrowed.names)
+        while not dialogue.exhausted:
+            request = CompletionRequest(
+                model=options.selector_model,
+                agent="selector",
+                ordinal=situation.ordinal + len(dialogue.answers),
+                chat=situation.chat,
+                messages=dialogue.messages,
+            )
+            seconds = options.turn_seconds
+            try:
+                completion: Completion = await self._client.request(
+                    GATEWAY, "complete", request, reply=Completion, timeout=seconds, absent=min(30.0, seconds)
+                )
+            except (RequestError, BadMessage) as error:
+                if self._client.ended.done():
+                    raise
+                draft.fallback.append(f"the selecting model failed: {error}")
+                break
+            draft.usage.append(completion.usage)
+            speaker = dialogue.answer(completion.content)
+            draft.answers[:] = dialogue.answers
+            if speaker:
+                return speaker, f"chosen by the model {completion.model or options.selector_model}"
+        else:
+            draft.fallback.append(f"the selecting model named no single candidate in {len(dialogue.answers)} answers")
+        return self._rotate(situation, narrowed), "next in rotation, as the model did not decide"
+
+    async def _by_person(self, situation: Situation, narrowed: Candidates, draft: _Draft) -> tuple[str, str]:
+        members = [self._roster.member(name) for name in narrowed.names]
+        complaint = ""
+        for number in range(MANUAL_TRIES):
+            question = manual_question(situation.chat, members, narrowed.names, complaint)
+            answer = await self._ask(_question_id(situation, number), question)
+            choice = manual_choice(answer.text, narrowed.names)
+            if choice:
+                return choice, f"chosen by {answer.by or 'a person'}"
+            if choice == "":
+                draft.fallback.append("the person left the choice open")
+                break
+            complaint = f"{answer.text!r} is neither a number nor a name of the list."
+        else:
+            draft.fallback.append(f"no answer of the person made sense in {MANUAL_TRIES} tries")
+        return await self._by_model(situation, narrowed, draft)
+
+    async def _by_function(self, function: Callable[..., Any], situation: Situation, draft: _Draft) -> Chosen | Unchosen | None:
+        """What a user's function decides; None: a method does, which the draft names."""
+        try:
+            async with asyncio.timeout(self._options.turn_seconds):
+                value = await _call(function, situation)
+        except TimeoutError:
+            value = _Problem(f"the selection function took longer than {self._options.turn_seconds:g} s")
+        except Exception as error:  # somebody else's function must not end the chat
+            log.warning("the selection function failed", exc_info=True)
+            value = _Problem(f"the selection function raised {type(error).__name__}: {error}")
+        if value is None:
+            return Unchosen("ended", "the selection function ended the chat")
+        if isinstance(value, _Problem):
+            problem = value.text
+        else:
+            name = str(getattr(value, "name", value))
+            if name in self._names and situation.failures.get(name, 0) < SECOND_CHANCE:
+                why = Why(sequence=situation.sequence, speaker=name, method="callable", reason="chosen by the selection function")
+                return Chosen(name, why)
+            if name.lower() in METHODS:
+                draft.method = name.lower()
+                return None
+            failed = f"chose {name}, whose turns fail" if name in self._names else f"returned {name[:200]!r}, no member"
+            problem = f"the selection function {failed}"
+        draft.method = "round_robin"
+        draft.fallback.append(problem)
+        return None
+
+
+class _Problem:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+async def _call(function: Callable[..., Any], situation: Situation) -> Any:
+    """Call a user's function: an async one here, a plain one in a thread."""
+    messages = list(situation.messages)
+    last_speaker = situation.last_speaker or (messages[-1].name if messages else "")
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        return await function(last_speaker, messages)
+    value = await asyncio.to_thread(function, last_speaker, messages)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _question_id(situation: Situation, number: int) -> bytes:
+    """The same for the same question after a restart, so that it is the same item of the inbox."""
+    return sha256(f"select/{situation.chat}/{situation.row}/{number}".encode()).digest()[:16]
+
+
+def _chosen(situation: Situation, narrowed: Candidates, draft: _Draft, speaker: str, reason: str) -> Chosen:
+    why = Why(
+        sequence=situation.sequence,
+        speaker=speaker,
+        reason=reason,
+        method=draft.method,
+        candidates=narrowed.names,
+        removed=narrowed.removed,
+        answers=tuple(draft.answers),
+        fallback="; ".join(draft.fallback),
+    )
+    return Chosen(speaker, why, tuple(draft.usage))

@@ -1,0 +1,179 @@
+"""What is written to a transcript: functions over a connection, each run inside a transaction of the writer."""
+
+import sqlite3
+
+import msgspec
+
+from rostra.protocol import Usage
+from rostra.protocol.chat import Result
+
+from .errors import ChatExists, Fenced, NoSuchChat
+from .facts import total
+from .rows import Row, Settings, genesis, row_hash, stored
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def create(connection: sqlite3.Connection, chat: str, request: bytes, settings: Settings, opening: Row) -> int:
+    """Begin a chat with its opening row; returns its epoch. Raises `ChatExists`."""
+    try:
+        connection.execute(
+            "INSERT INTO chat (id, request, state, epoch, settings, created_ms, head) VALUES (?, ?, 'running', ?, ?, ?, ?)",
+            (chat, request, opening.epoch, _encoder.encode(settings), opening.done_ms, genesis(chat)),
+        )
+    except sqlite3.IntegrityError:
+        raise ChatExists(chat) from None
+    append(connection, chat, opening)
+    return opening.epoch
+
+
+def take(connection: sqlite3.Connection, chat: str) -> int:
+    """Take the chat over from whoever had it; returns the new epoch. Raises `NoSuchChat`, also for one that has ended."""
+    found = connection.execute(
+        "UPDATE chat SET epoch = epoch + 1, state = 'running', result = x'' WHERE id = ? AND state <> 'ended' RETURNING epoch",
+        (chat,),
+    ).fetchone()
+    if found is None:
+        raise NoSuchChat(chat)
+    return int(found[0])
+
+
+def journal(connection: sqlite3.Connection, chat: str, row: Row) -> None:
+    """Write the open row of a turn before the member is asked. Raises `Fenced`."""
+    _guard(connection, chat, row.epoch)
+    columns = stored(row)
+    connection.execute(
+        "INSERT INTO row (chat, number, kind, turn, speaker, state, epoch, attempts, why, selection_usage, asked_ms)"
+        " VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?, ?)",
+        (
+            chat,
+            row.number,
+            row.kind,
+            row.turn,
+            row.speaker,
+            row.epoch,
+            row.attempts,
+            columns.why,
+            columns.selection_usage,
+            row.asked_ms,
+        ),
+    )
+    connection.execute("UPDATE chat SET rows = ? WHERE id = ?", (row.number, chat))
+
+
+def tried(connection: sqlite3.Connection, chat: str, epoch: int, turn: bytes, attempts: int) -> None:
+    """Count one more attempt of the open turn. Raises `Fenced`."""
+    _guard(connection, chat, epoch)
+    connection.execute("UPDATE row SET attempts = ? WHERE chat = ? AND turn = ? AND state = 'asked'", (attempts, chat, turn))
+
+
+def append(connection: sqlite3.Connection, chat: str, row: Row) -> None:
+    """Write a row that is closed from the start: the opening, or what a person said. Raises `Fenced`."""
+    _guard(connection, chat, row.epoch)
+    connection.execute(
+        "INSERT INTO row (chat, number, kind, turn, speaker, state, epoch, asked_ms) VALUES (?, ?, ?, ?, ?, 'done', ?, ?)",
+        (chat, row.number, row.kind, row.turn, row.speaker, row.epoch, row.asked_ms),
+    )
+    connection.execute("UPDATE chat SET rows = ? WHERE id = ?", (row.number, chat))
+    _link(connection, chat, row)
+
+
+def close(connection: sqlite3.Connection, chat: str, row: Row) -> bool:
+    """Close the open row of a turn, if it is still open: compare and swap. Raises `Fenced`.
+
+    False: the turn was closed before; the row is kept as `late`, its message applied nowhere.
+    """
+    _guard(connection, chat, row.epoch)
+    found = connection.execute(
+        "SELECT 1 FROM row WHERE chat = ? AND number = ? AND turn = ? AND state = 'asked'", (chat, row.number, row.turn)
+    ).fetchone()
+    if found is not None:
+        _link(connection, chat, row)
+        return True
+    (rows,) = connection.execute("SELECT rows FROM chat WHERE id = ?", (chat,)).fetchone()
+    append(connection, chat, row.with_(number=rows + 1, state="late", sequence=0))
+    return False
+
+
+def end(connection: sqlite3.Connection, chat: str, epoch: int, result: Result, open_row: Row | None) -> None:
+    """End the chat, or let it rest when it waits for a person, and close its open row with it. Raises `Fenced`."""
+    _guard(connection, chat, epoch)
+    if open_row is not None:
+        close(connection, chat, open_row)
+    waits = result.outcome == "waits"
+    connection.execute(
+        "UPDATE chat SET state = ?, result = ? WHERE id = ?", ("paused" if waits else "ended", _encoder.encode(result), chat)
+    )
+    if not waits:
+        connection.execute(
+            "UPDATE inbox SET closed_ms = max(asked_ms, ?) WHERE chat = ? AND closed_ms = 0",
+            (open_row.done_ms if open_row else 0, chat),
+        )
+
+
+def _guard(connection: sqlite3.Connection, chat: str, epoch: int) -> None:
+    found = connection.execute("SELECT epoch FROM chat WHERE id = ?", (chat,)).fetchone()
+    if found is None:
+        raise NoSuchChat(chat)
+    if found[0] != epoch:
+        raise Fenced(chat, epoch)
+
+
+def _link(connection: sqlite3.Connection, chat: str, row: Row) -> None:
+    """Close a row: write its content, hang it on the chain, count it."""
+    head, links, messages = connection.execute("SELECT head, links, messages FROM chat WHERE id = ?", (chat,)).fetchone()
+    if row.sequence and row.sequence != messages + 1:
+        raise ValueError(f"message {row.sequence} cannot follow message {messages}")
+    columns, link = stored(row), links + 1
+    plain = (
+        link,
+        row.number,
+        row.kind,
+        row.turn,
+        row.speaker,
+        row.state,
+        row.epoch,
+        row.sequence,
+        row.attempts,
+        row.error,
+        row.asked_ms,
+        row.done_ms,
+    )
+    digest = row_hash(head, plain, columns)
+    connection.execute(
+        "UPDATE row SET state = ?, epoch = ?, sequence = ?, attempts = ?, why = ?, message = ?, error = ?, usage = ?,"
+        " selection_usage = ?, asked_ms = ?, done_ms = ?, link = ?, previous = ?, hash = ? WHERE chat = ? AND number = ?",
+        (
+            row.state,
+            row.epoch,
+            row.sequence,
+            row.attempts,
+            columns.why,
+            columns.message,
+            row.error,
+            columns.usage,
+            columns.selection_usage,
+            row.asked_ms,
+            row.done_ms,
+            link,
+            head,
+            digest,
+            chat,
+            row.number,
+        ),
+    )
+    spent: Usage = total(*row.usage, *row.selection_usage) if row.state != "late" else Usage()
+    connection.execute(
+        "UPDATE chat SET head = ?, links = ?, messages = ?, prompt_tokens = prompt_tokens + ?,"
+        " completion_tokens = completion_tokens + ?, cost = cost + ?, estimated = estimated OR ? WHERE id = ?",
+        (
+            digest,
+            link,
+            row.sequence or messages,
+            spent.prompt_tokens,
+            spent.completion_tokens,
+            spent.cost,
+            spent.estimated,
+            chat,
+        ),
+    )
