@@ -1,15 +1,19 @@
 """What powers agents: models over the gateway, on an OpenAI-compatible server, from a script or a recording.
 
-Importing this package loads neither `openai` nor anything else that is heavy: an `OpenAIModel` does when it is made.
+Names are imported when they are first used: an agent that asks the gateway does not pay for the other models.
 """
 
-from .base import ModelClient, ModelError
-from .config import ModelConfig, Price
-from .gateway_model import GatewayModel
-from .keys import BadKey
-from .openai_model import OpenAIModel
-from .recorded import BadRecording, RecordedModel, Recorder
-from .scripted import BadScript, ScriptedModel
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import ModelClient, ModelError
+    from .config import ModelConfig, Price
+    from .gateway_model import GatewayModel
+    from .keys import BadKey
+    from .openai_model import OpenAIModel
+    from .recorded import BadRecording, RecordedModel, Recorder
+    from .scripted import BadScript, ScriptedModel
 
 __all__ = [
     "BadKey",
@@ -25,3 +29,25 @@ __all__ = [
     "Recorder",
     "ScriptedModel",
 ]
+
+_HOME = {
+    "BadKey": "keys",
+    "BadRecording": "recorded",
+    "BadScript": "scripted",
+    "GatewayModel": "gateway_model",
+    "ModelClient": "base",
+    "ModelConfig": "config",
+    "ModelError": "base",
+    "OpenAIModel": "openai_model",
+    "Price": "config",
+    "RecordedModel": "recorded",
+    "Recorder": "recorded",
+    "ScriptedModel": "scripted",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{module}", __name__), name)
