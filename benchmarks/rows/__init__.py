@@ -1,0 +1,1 @@
+"""The measurements, by subject: each gives its cases, which `measure` runs in turns."""

@@ -1,0 +1,95 @@
+"""Messages routed one way from senders that never wait, each to a receiver of its own (rows 2 and 3)."""
+
+import os
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+from benchmarks.floors import swap
+from benchmarks.machine import cpu_seconds
+from benchmarks.measure import Case, Effort, Sample
+from benchmarks.processes import Cast, Part, Pipe
+from benchmarks.wire import REQUEST, SNDMORE, BlockingPeer, broker
+
+MESSAGES = 60_000
+
+
+def receiver(pipe: Pipe, address: str, name: str, count: int) -> None:
+    """Takes `count` messages, then says when the last one came."""
+    peer = BlockingPeer(address, name)
+    peer.welcomed()
+    pipe.send("connected")
+    recv = peer.recv
+    for _ in range(count):
+        recv(), recv(), recv()
+    pipe.send(time.monotonic())
+    pipe.recv()
+
+
+def sender(pipe: Pipe, address: str, name: str, to: str, size: int, count: int) -> None:
+    """Sends `count` messages as fast as it can, when told; says when it began."""
+    peer = BlockingPeer(address, name)
+    peer.welcomed()
+    pipe.send("connected")
+    send, receiver_name, body = peer.send, to.encode(), os.urandom(size)
+    pipe.recv()
+    began = time.monotonic()
+    for _ in range(count):
+        send(receiver_name, SNDMORE)
+        send(REQUEST, SNDMORE)
+        send(body)
+    pipe.send(began)
+    pipe.recv()
+
+
+def _run(relay: Part, senders: list[Part], receivers: list[Part], messages: int) -> Sample:
+    before = cpu_seconds(relay.pid)
+    for part in senders:
+        part.tell("go")
+    began = min(part.hear() for part in senders)
+    took = max(part.hear() for part in receivers) - began
+    return {"messages_s": messages / took, "broker_us": (cpu_seconds(relay.pid) - before) / messages * 1e6}
+
+
+def ours(pairs: int, size: int, messages: int) -> Sample:
+    """One sample through our broker."""
+    each = messages // pairs
+    with Cast() as cast:
+        relay, address = broker(cast)
+        receivers = [cast.ready(receiver, address, f"to-{number}", each) for number in range(pairs)]
+        senders = [cast.ready(sender, address, f"from-{number}", f"to-{number}", size, each) for number in range(pairs)]
+        return _run(relay, senders, receivers, each * pairs)
+
+
+@cache
+def _library() -> Path:
+    return swap.compile_loop(Path(tempfile.mkdtemp(prefix="rostra-bench-c-")))
+
+
+def floor(pairs: int, size: int, messages: int) -> Sample:
+    """One sample through the C loop."""
+    each, library = messages // pairs, _library()
+    with Cast() as cast:
+        relay = cast.ready(swap.swap, cast.address(), library)
+        receivers = [cast.start(swap.receiver, cast.address(), f"to-{number}", each) for number in range(pairs)]
+        time.sleep(0.2)  # a ROUTER drops what is for a peer that has not connected yet
+        senders = [
+            cast.start(swap.sender, cast.address(), f"from-{number}", f"to-{number}", size, each) for number in range(pairs)
+        ]
+        for part in receivers:
+            part.hear()
+        return _run(relay, senders, receivers, each * pairs)
+
+
+def measurement(effort: Effort) -> dict[str, Case]:
+    """The cases of `routing`."""
+    small, large = effort.count(MESSAGES), effort.count(MESSAGES // 3)
+    return {
+        "C loop, 4 pairs": lambda: floor(4, 256, small),
+        "rostra, 4 pairs": lambda: ours(4, 256, small),
+        "C loop, 16 pairs": lambda: floor(16, 256, small),
+        "rostra, 16 pairs": lambda: ours(16, 256, small),
+        "C loop, 4 KiB": lambda: floor(4, 4096, large),
+        "rostra, 4 KiB": lambda: ours(4, 4096, large),
+    }
