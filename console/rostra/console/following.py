@@ -57,17 +57,18 @@ async def history(client: Client, chat: str, after: int = 0) -> AsyncIterator[Ch
 class Chat:
     """One chat, followed by one client.
 
-    Enter it before the chat is started (or at any time later), then iterate `events`. The subscription is proven before
+    `deltas`, `presence`: also the pieces of answers, and who comes and goes. `through_rest`: follow on when the chat rests and
+    waits for a person. Enter it before the chat is started (or at any time later), then iterate `events`. The subscription is proven before
     `__aenter__` returns, so nothing that happens from then on can be missed unnoticed.
     """
 
-    def __init__(self, client: Client, chat: str, *, deltas: bool = False, presence: bool = False) -> None:
-        self.client, self.chat, self.seen = client, chat, 0
+    def __init__(
+        self, client: Client, chat: str, *, deltas: bool = False, presence: bool = False, through_rest: bool = False
+    ) -> None:
+        self.client, self.chat, self.seen, self._through_rest = client, chat, 0, through_rest
         self._patterns = [f"chat.{chat}", *([f"delta.{chat}"] if deltas else []), *([PRESENCE] if presence else [])]
         self._queue: asyncio.Queue[Followed | RequestError] = asyncio.Queue()
         self._stack = contextlib.AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._first_bound = True
 
     async def __aenter__(self) -> Self:
         """Subscribe; raises `BrokerLost` or `Refused`."""
@@ -94,7 +95,7 @@ class Chat:
         if from_start:
             async for event in self._caught_up():
                 yield event
-                if event.type == "result":
+                if self._is_end(event):
                     return
         while True:
             event_or_error = await self._queue.get()
@@ -104,14 +105,14 @@ class Chat:
                 case ChatEvent():
                     async for event in self._in_order(event_or_error):
                         yield event
-                        if event.type == "result":
+                        if self._is_end(event):
                             return
                 case Missed() | Reconnected():
                     yield event_or_error
                     with contextlib.suppress(RequestError):  # the next event brings it
                         async for event in self._caught_up():
                             yield event
-                            if event.type == "result":
+                            if self._is_end(event):
                                 return
                 case _:
                     yield event_or_error
@@ -146,8 +147,8 @@ class Chat:
 
     async def _in_order(self, event: ChatEvent) -> AsyncIterator[ChatEvent]:
         """The event, after the messages that are missing before it; nothing for a message that was seen."""
-        if event.type == "message" and event.message is not None:
-            place = event.message.sequence
+        if event.type == "message":
+            place = event.message.sequence if event.message is not None else event.sequence + 1  # too large for an event
             if place <= self.seen:
                 return
             if place > self.seen + 1:
@@ -155,6 +156,8 @@ class Chat:
                     if self.seen < message.sequence < place:
                         self.seen = message.sequence
                         yield _said(self.chat, message)
+            if event.message is None:
+                return
             self.seen = place
         elif event.type == "result" and event.result is not None and event.result.messages > self.seen:
             async for message in history(self.client, self.chat, self.seen):
@@ -169,8 +172,11 @@ class Chat:
             async for message in history(self.client, self.chat, self.seen):
                 self.seen = message.sequence
                 yield _said(self.chat, message)
-        if info.state == "ended" and info.result is not None:
+        if info.result is not None and (info.state == "ended" or (info.state == "paused" and not self._through_rest)):
             yield ChatEvent(type="result", chat=self.chat, result=info.result)
+
+    def _is_end(self, event: ChatEvent) -> bool:
+        return event.result is not None and not (self._through_rest and event.result.outcome == "waits")
 
     async def _pump(self, subscription: Any) -> None:
         try:

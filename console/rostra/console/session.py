@@ -1,11 +1,17 @@
 """What commands do with one chat: follow it on this terminal, or take its transcript as it stands."""
 
+import contextlib
+import os
 import sys
+from base64 import b32encode
 from typing import Any
 
+from rostra.protocol import Refused
 from rostra.protocol.chat import ChatInfo, ChatMessage, ChatRef
-from rostra.protocol.ids import new_id, text_id
+from rostra.team.instances import NoInstance
 
+from . import archive
+from .connection import chats as running_chats
 from .connection import connected
 from .exits import of_result
 from .following import Chat, coordinator_asked, history
@@ -16,8 +22,8 @@ from .watching import JsonView, View, Watch
 
 
 def new_chat_id() -> str:
-    """An id for a chat: it sorts by time of making, and is a token of topics."""
-    return text_id(new_id())
+    """A short id for a new chat."""
+    return b32encode(os.urandom(5)).decode().lower()
 
 
 def view_for(*, as_json: bool, deltas: bool) -> View:
@@ -34,14 +40,27 @@ async def followed(chat: Chat, *, as_json: bool, deltas: bool, ask: bool, after:
     return of_result(result)
 
 
-async def transcript(id_: str, team: str) -> tuple[ChatInfo, list[ChatMessage]]:
-    """A chat at a glance, and all its messages in order."""
-    async with connected(team) as client:
-        info: ChatInfo = await coordinator_asked(client, "chat.info", ChatRef(chat=id_), ChatInfo)
-        return info, [message async for message in history(client, id_)]
+async def chats(team: str = "") -> list[ChatInfo]:
+    """The chats of a running team, or, when none runs, those on this disk; the oldest first."""
+    try:
+        infos = await running_chats(team)
+    except NoInstance:
+        return archive.chats(team)
+    return sorted(infos, key=lambda info: info.created_ms)
 
 
-async def asked_or_read(team: str, id_: str, method: str, payload: Any, reply: Any) -> Any:
-    """What the coordinator answers about a chat."""
-    async with connected(team) as client:
-        return await coordinator_asked(client, method, payload, reply)
+async def transcript(chat: str, team: str = "") -> tuple[ChatInfo, list[ChatMessage]]:
+    """A chat at a glance, and all its messages in order: from the running team, else from this disk. Raises `Refused`."""
+    with contextlib.suppress(NoInstance, Refused):
+        async with connected(team) as client:
+            info: ChatInfo = await coordinator_asked(client, "chat.info", ChatRef(chat=chat), ChatInfo)
+            return info, [message async for message in history(client, chat)]
+    return archive.transcript(chat, team)
+
+
+async def about(team: str, method: str, ref: ChatRef, reply: Any) -> Any:
+    """What is known of a chat (`chat.why`, `chat.verify`): from the running team, else from this disk. Raises `Refused`."""
+    with contextlib.suppress(NoInstance, Refused):
+        async with connected(team) as client:
+            return await coordinator_asked(client, method, ref, reply)
+    return archive.answer(method, ref, team)

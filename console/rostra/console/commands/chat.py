@@ -64,8 +64,8 @@ def start(
 
 @chat.command("list")
 def list_(team: Team = "", as_json: Json = False) -> None:
-    """The chats, newest last."""
-    from rostra.console.connection import chats
+    """The chats of a running team, newest last; when none runs, those on this disk."""
+    from rostra.console.session import chats
     from rostra.console.texts import put_json, say, since, table
 
     infos = asyncio.run(chats(team))
@@ -89,7 +89,7 @@ def list_(team: Team = "", as_json: Json = False) -> None:
 
 @chat.command()
 def show(id_: ChatId, team: Team = "", as_json: Json = False) -> None:
-    """Print the transcript of a chat as it stands, and its result if it has one."""
+    """Print the transcript of a chat as it stands, and its result if it has one. Needs no running team."""
     from rostra.console.jsonlines import event, line
     from rostra.console.live import Live
     from rostra.console.session import transcript
@@ -206,11 +206,11 @@ def why(
 ) -> None:
     """How the speakers were chosen: the candidates, who was ruled out by what, the model's answers, the fallback."""
     from rostra.console import texts
-    from rostra.console.session import asked_or_read
+    from rostra.console.session import about
     from rostra.console.terminal import Style, clean
     from rostra.protocol.chat import ChatRef, Why
 
-    reasons: list[Why] = asyncio.run(asked_or_read(team, id_, "chat.why", ChatRef(chat=id_, sequence=turn), list[Why]))
+    reasons: list[Why] = asyncio.run(about(team, "chat.why", ChatRef(chat=id_, sequence=turn), list[Why]))
     if as_json:
         texts.put_json(reasons)
         return
@@ -231,13 +231,13 @@ def why(
 
 @chat.command()
 def verify(id_: ChatId, team: Team = "", as_json: Json = False) -> None:
-    """Check the transcript's hash chain. Exit code 1 when it is broken."""
+    """Check the transcript's hash chain. Needs no running team. Exit code 1 when it is broken."""
     from rostra.console import texts
     from rostra.console.exits import Code
-    from rostra.console.session import asked_or_read
+    from rostra.console.session import about
     from rostra.protocol.chat import ChatRef, Verdict
 
-    verdict: Verdict = asyncio.run(asked_or_read(team, id_, "chat.verify", ChatRef(chat=id_), Verdict))
+    verdict: Verdict = asyncio.run(about(team, "chat.verify", ChatRef(chat=id_), Verdict))
     if as_json:
         texts.put_json(verdict)
     elif verdict.intact:

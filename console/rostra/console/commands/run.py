@@ -1,0 +1,64 @@
+"""`run`: a team, one chat, from start to end."""
+
+import asyncio
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from rostra.console.options import Json, TeamFile
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def run(
+    team: TeamFile,
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What to do; - reads it from stdin.")],
+    id_: Annotated[str, typer.Option("--chat", metavar="ID", help="The id of the new chat; default: a new one.")] = "",
+    members: Annotated[str, typer.Option(metavar="A,B", help="Only these of the team's agents, in this order.")] = "",
+    rounds: Annotated[int, typer.Option(min=0, help="Messages at most; 0: as the team file says.")] = 0,
+    record: Annotated[
+        str, typer.Option(metavar="FILE", help='Record what models are asked and answer, for api = "recorded".')
+    ] = "",
+    no_input: Annotated[bool, typer.Option("--no-input", help="Ask nobody: end with code 6 when a person is needed.")] = False,
+    timeout: Annotated[float, typer.Option(metavar="S", min=0, help="End the chat after so many seconds; 0: never.")] = 0.0,
+    deltas: Annotated[
+        bool, typer.Option("--deltas", help="With --json: also the pieces of answers as they are written.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Start every process of a team, hold one chat, print it live, stop everything.
+
+    Exit codes: 0 ended by a rule, or by who was in it; 1 failed at run time; 2 usage; 3 the team file is wrong; 4 no broker;
+    5 a limit was reached (rounds, budget, time); 6 waits for a person, and nobody can be asked; 7 a member failed for good;
+    130 and 143 ended by SIGINT and SIGTERM (once: gently; twice: at once).
+    """
+    from rostra.console.person import Person, at_terminal
+    from rostra.console.running import Run, Wish, recording, running, told
+    from rostra.console.session import new_chat_id, view_for
+    from rostra.console.texts import given
+    from rostra.protocol.chat import ChatStart
+    from rostra.team.file import TeamFile as File
+    from rostra.team.watch import ProcessEvent
+
+    file = File.load(team)
+    text = given(task)
+    asked = not no_input and at_terminal() and task != "-"
+    chosen = tuple(name.strip() for name in members.split(",") if name.strip())
+    start = ChatStart(task=text, chat=id_ or new_chat_id(), members=chosen, max_rounds=rounds, no_input=not asked)
+    view = view_for(as_json=as_json, deltas=deltas)
+
+    def on_event(event: ProcessEvent) -> None:
+        told(view, event)
+
+    async def held() -> int:
+        began = time.monotonic()
+        async with running(file, record=recording(record), on_event=on_event) as supervisor:
+            view.note(f"{file.name}: {len(supervisor.jobs)} processes ready after {time.monotonic() - began:.1f} s")
+            return await Run(supervisor, view, person=Person(sys.stderr) if asked else None).hold(
+                Wish(start=start, timeout=timeout)
+            )
+
+    raise typer.Exit(asyncio.run(held()))
