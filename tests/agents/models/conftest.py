@@ -48,6 +48,11 @@ class FaultyServer:
         found: list[dict[str, Any]] = self._ask("/_llmock/requests")["requests"]
         return found
 
+    def findings(self) -> list[dict[str, Any]]:
+        """What it found wrong with the client, warnings too."""
+        found: list[dict[str, Any]] = self._ask("/_llmock/verdict")["findings"]
+        return found
+
     def report(self) -> tuple[int, str]:
         """What `llmock report --strict` says of the client, and its exit code."""
         done = subprocess.run([str(LLMOCK), "report", "--strict", "--url", self.url], capture_output=True, text=True, timeout=60)
