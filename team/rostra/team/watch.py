@@ -143,7 +143,7 @@ class Watch:
         pid, one.pid = one.pid, 0
         if one.state is State.STOPPING or self.stopping:
             one.state, one.due = State.STOPPED, float("inf")
-            effects: list[Effect] = [ProcessEvent(type="stopped", key=key, pid=pid, why=said(code))]
+            effects: list[Effect] = [ProcessEvent(type="stopped", key=key, pid=pid, why=said(code) if code else "")]
             if one.again and not self.stopping:
                 one.again = False
                 return effects + self._launch(one, now)

@@ -1,0 +1,189 @@
+"""The body of each process of a team: broker, gateway, coordinator, agent.
+
+A process is told all it needs to know by its `Job`; it reads no team file. It runs in a child of the fork server, or in an
+interpreter of its own (`python -m rostra.team.process`, which reads the job from stdin).
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from rostra.protocol import BrokerLost, RequestError, RostraError, Superseded
+
+from .exits import ExitCode
+from .file import TeamFile
+from .os_process import die_with_parent, notify, set_title, write_to
+from .tables import TeamTables
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["broker", "gateway", "coordinator", "agent"]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process is to be."""
+
+    kind: Kind
+    name: str
+    """On the bus; the broker, which has no name there, is `broker`."""
+    address: str
+    """The broker's."""
+    team: str
+    path: str
+    """The team file, absolute; modules and scripts are looked for beside it."""
+    tables: TeamTables
+    transcript: str = ""
+    """coordinator: the database."""
+    record: str = ""
+    """gateway: where everything asked and answered is recorded."""
+    log: str = ""
+    """A file that stdout and stderr go to; empty: they stay."""
+    notify: str = ""
+    """A datagram socket that is told when the process is ready."""
+    parent: int = 0
+    """The process to die with; 0: none."""
+
+    @property
+    def file(self) -> TeamFile:
+        """The team file, as it was when the team was started."""
+        return TeamFile(Path(self.path), self.team, self.tables)
+
+    @property
+    def title(self) -> str:
+        """What `ps` shows."""
+        return f"rostra:{self.name}" if self.kind == "agent" else f"rostra-{self.kind}"
+
+
+def run(job: Job) -> int:
+    """Be what `job` says until SIGTERM or SIGINT; returns the exit code. Belongs to a process of its own."""
+    if job.parent:
+        die_with_parent(job.parent)
+    set_title(job.title)
+    if job.log:
+        write_to(Path(job.log))
+    log_to_stderr(logging.INFO if job.log else logging.WARNING)
+    log.info("%s of the team %s begins as %d", job.name, job.team, os.getpid())
+    try:
+        return int(_run(job))
+    except (RostraError, ValueError) as error:
+        code = _code_of(error)
+        log.error("%s: %s", job.name, error, exc_info=code is ExitCode.CRASHED)
+        return int(code)
+    except Exception:
+        log.exception("%s crashed", job.name)
+        return int(ExitCode.CRASHED)
+
+
+def log_to_stderr(default: int) -> None:
+    """Write log records to stderr, from the level that `ROSTRA_LOG` names (debug, info, warning, error) or `default` on."""
+    wanted = os.environ.get("ROSTRA_LOG", "").upper()
+    level = logging.getLevelNamesMapping().get(wanted, default)
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+
+
+def _code_of(error: Exception) -> ExitCode:
+    match error:
+        case Superseded():
+            return ExitCode.SUPERSEDED
+        case BrokerLost():
+            return ExitCode.UNREACHABLE
+        case RequestError():
+            return ExitCode.REFUSED
+        case _:
+            return ExitCode.CONFIGURATION
+
+
+def _run(job: Job) -> ExitCode:
+    match job.kind:
+        case "broker":
+            return _broker(job)
+        case "gateway":
+            return asyncio.run(_until_signal(job, _gateway))
+        case "coordinator":
+            return asyncio.run(_until_signal(job, _coordinator))
+        case "agent":
+            return asyncio.run(_until_signal(job, _agent))
+
+
+def _broker(job: Job) -> ExitCode:
+    from rostra.broker.server import Server
+
+    server = Server(job.address)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+
+    def tell() -> None:
+        server.ready.wait()
+        notify(_notify_address(job), f"READY=1\nNAME={job.name}")
+
+    threading.Thread(target=tell, daemon=True).start()
+    server.run()
+    return ExitCode.STOPPED
+
+
+async def _until_signal(job: Job, body: Callable[[Job, asyncio.Event, Callable[[], None]], Awaitable[ExitCode]]) -> ExitCode:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await body(job, stop, lambda: notify(_notify_address(job), f"READY=1\nNAME={job.name}"))
+
+
+def _notify_address(job: Job) -> str:
+    return job.notify or os.environ.get("NOTIFY_SOCKET", "")
+
+
+async def _gateway(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> ExitCode:
+    from rostra.agents import gateway
+
+    file = job.file
+    record = Path(job.record) if job.record else None
+    await gateway.serve(job.address, file.model_configs(), file.base, record, stop=stop, ready=ready)
+    return ExitCode.STOPPED
+
+
+async def _coordinator(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> ExitCode:
+    from rostra.groupchat import coordinator
+
+    options = job.file.chat_options(load=True)
+    await coordinator.serve(job.address, options, Path(job.transcript), stop=stop)
+    return ExitCode.STOPPED
+
+
+async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> ExitCode:
+    from rostra.agents.actor import Exit, serve
+    from rostra.agents.build import build
+
+    file = job.file
+    config = file.agent_config(job.name)
+    member = next(member for member in file.members() if member.name == job.name)
+    shared = file.replicas(job.name) > 1
+    ended = await serve(
+        job.address, member, lambda client: build(config, base=file.base, client=client), shared=shared, stop=stop
+    )
+    match ended:
+        case Exit.STOPPED:
+            return ExitCode.STOPPED
+        case Exit.SUPERSEDED:
+            return ExitCode.SUPERSEDED
+        case Exit.REFUSED:
+            return ExitCode.REFUSED
+        case Exit.UNREACHABLE:
+            return ExitCode.UNREACHABLE
+
+
+def main() -> int:
+    """Run the job that stdin holds."""
+    return run(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
