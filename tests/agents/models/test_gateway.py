@@ -273,7 +273,7 @@ async def test_an_openai_compatible_server_answers_through_the_gateway(join: Joi
     config = ModelConfig(model="gpt-5-mini", base_url=faulty.base_url, price=Price(prompt=1e6, completion=0))
     gateway, pieces = Gateway(await join("models"), {"default": config}, tmp_path), list[str]()
 
-    completion = await GatewayModel(await join("planner")).complete(asked("?"), pieces.append)
+    completion = await GatewayModel(await join("planner")).complete(asked("Hello there."), pieces.append)
     await gateway.aclose()
 
     assert completion.content == "From afar." == "".join(pieces)
