@@ -31,7 +31,7 @@ DRAIN = 5.0
 """Seconds that completions under way have when the gateway stops."""
 
 
-class ModelStats(Payload, frozen=True, kw_only=True):
+class ModelStats(Payload, frozen=True, kw_only=True, omit_defaults=False):
     """What one model has done since the gateway started."""
 
     calls: int = 0
@@ -200,8 +200,9 @@ async def serve(
                 ready()
             waiting: set[asyncio.Future[Any]] = {stopping, client.ended}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            await gateway.aclose()
+            await gateway.aclose()  # while there is a bus to answer on
             if client.ended.done() and (error := client.ended.result()):
                 raise error
     finally:
         stopping.cancel()
+        await gateway.aclose()  # also when there was no broker; a second time does nothing

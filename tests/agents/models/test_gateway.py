@@ -12,7 +12,7 @@ import pytest
 
 from rostra.agents.gateway import Gateway, serve
 from rostra.agents.models import GatewayModel, ModelConfig, ModelError, Price, ScriptedModel
-from rostra.protocol import ChatMessage, Client, Refused, Superseded, Usage
+from rostra.protocol import BrokerLost, ChatMessage, Client, Refused, Superseded, Usage
 from rostra.protocol.chat import Delta
 from rostra.protocol.completion import Completion, CompletionRequest, StreamTo
 
@@ -176,9 +176,8 @@ async def test_an_equal_request_is_answered_from_the_cache_and_costs_nothing(joi
     assert second.usage == msgspec.structs.replace(first.usage, cost=0.0, cached=True)
     assert second.content == "Once." == "".join(pieces)
     stats = await model._client.request("models", "stats")
-    assert stats == {
-        "default": {"calls": 1, "errors": 1, "cached": 1, "prompt_tokens": 500_000, "completion_tokens": 250_000, "cost": 1.0}
-    }
+    counted = {"prompt_tokens": 500_000, "completion_tokens": 250_000, "cost": 1.0, "estimated": False}
+    assert stats == {"default": {"calls": 1, "errors": 1, "cached": 1, **counted}}
     assert gateway.stats["default"].cached == 1
 
 
@@ -291,6 +290,20 @@ async def test_the_gateway_is_served_until_it_is_told_to_stop(broker_address: st
         assert {peer.name: peer.info["kind"] for peer in await client.peers() if peer.name == "models"} == {"models": "gateway"}
         stop.set()
         await serving
+
+
+async def test_a_gateway_without_a_broker_says_so_and_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, record = {"default": scripted(tmp_path, ["Here."])}, tmp_path / "record.jsonl"
+
+    async def lost(self: Client, timeout: float) -> None:
+        raise BrokerLost("the broker cannot be reached")
+
+    monkeypatch.setattr(Client, "bound", lost)  # without the ten seconds that it takes
+
+    with pytest.raises(BrokerLost):
+        await serve(f"ipc://{tmp_path}/none", models, tmp_path, record, stop=asyncio.Event())
 
 
 async def test_a_gateway_whose_name_another_process_takes_ends_with_the_reason(broker_address: str, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class GatewayModel:
                 completion = await self._ask(request)
             finally:
                 reader.cancel()
-                await asyncio.wait({reader})
+                await asyncio.gather(reader, return_exceptions=True)
         # Events and replies take different ways: the last pieces may still be under way, and are in the answer anyhow.
         shown.finish(completion.content)
         return completion

@@ -33,11 +33,10 @@ def published_prices() -> bool:
 def _published(model: str, address: str, prompt: int, completion: int) -> Decimal:
     if not published_prices():
         return Decimal(0)
-    from genai_prices import Usage as Tokens
-    from genai_prices import calc_price
+    import genai_prices  # type: ignore[import-not-found, unused-ignore]
 
-    tokens = Tokens(input_tokens=prompt, output_tokens=completion)
+    tokens = genai_prices.Usage(input_tokens=prompt, output_tokens=completion)
     try:
-        return calc_price(tokens, model, provider_api_url=address).total_price
+        return Decimal(genai_prices.calc_price(tokens, model, provider_api_url=address).total_price)
     except LookupError:
         return Decimal(0)  # an unknown server, or a model that nobody has published a price for
