@@ -10,8 +10,9 @@ from rostra.protocol.directory import PRESENCE, BrokerStats, Presence, Replay, S
 from rostra.protocol.errors import BadMessage, BadName, RostraError
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.ids import new_id
-from rostra.protocol.mailing import OUT_OF_ORDER
+from rostra.protocol.keys import may_be
 from rostra.protocol.messages import (
+    NO_REQUEST,
     Ack,
     Beat,
     Bye,
@@ -25,17 +26,17 @@ from rostra.protocol.messages import (
     Reject,
     Reply,
     Request,
-    Stored,
     Subscribed,
     Welcome,
     Who,
     Working,
 )
-from rostra.protocol.names import check_name, check_pattern, check_topic
+from rostra.protocol.names import check_name, check_pattern, check_topic, literal_prefix
 from rostra.protocol.subscriptions import NONCE_MARK
 
-from .mail.office import Handing, Office, Step
-from .mail.operations import Buried, Declined, Inspect, Inspected, Kept, Letter, Loaded, Operation, Result, Store
+from .access import Access
+from .mail.desk import METHODS, Desk
+from .mail.operations import Operation, Result
 from .registry import Connection, Registry
 from .topics import Topics
 
@@ -44,6 +45,12 @@ log = logging.getLogger(__name__)
 MIN_LEASE, MAX_LEASE = 1.0, 300.0
 NONCE_SECONDS = 5.0
 MAX_NONCES = 10_000
+
+
+class Denied(RostraError):
+    """The access rules forbid it."""
+
+    code = "refused"
 
 
 class ToPeer(msgspec.Struct, gc=False):
@@ -75,9 +82,11 @@ Output = ToPeer | ToAll | ToDisk
 class Core:
     """The broker. `wall_ms` (milliseconds since 1970) and `now` (monotonic seconds) are the shell's clocks."""
 
-    def __init__(self, boot: bytes = b"", now: float = 0.0) -> None:
+    def __init__(self, boot: bytes = b"", now: float = 0.0, *, guarded: bool = False, access: Access | None = None) -> None:
         self.boot = boot or new_id()
         self.registry = Registry()
+        self._guarded, self._access = guarded, access or Access()
+        self._admitted: set[str] | None = None
         self.topics = Topics()
         self.routed = self.published = self.refused = self.unreached = 0
         self.now, self.wall_ms = now, 0
@@ -86,24 +95,43 @@ class Core:
         self._produced = 0
         self._awaited: dict[bytes, tuple[str, float]] = {}
         self._seen: dict[bytes, float] = {}
-        self._office = Office()
-        self._behind: set[tuple[bytes, str]] = set()
+        self._mail = Desk(self._send, lambda operation: self._out.append(ToDisk(operation)))
 
     @property
     def awaits_nonce(self) -> bool:
         """Whether a subscription is announced that has not arrived on the event socket yet."""
         return bool(self._awaited)
 
+    def may_subscribe(self, user: str, prefix: bytes) -> bool:
+        """Whether the holder of the key `user` may have events on topics that begin with `prefix`."""
+        return prefix.startswith(NONCE_MARK) or self._access.allows(user, "subscribe", prefix.decode(errors="replace"))
+
+    def admit(self, users: set[str]) -> bool:
+        """Only the holders of these keys may be connected; True when one of before is no longer among them."""
+        if users == self._admitted:
+            return False
+        gone = (self._admitted or users) - users
+        self._admitted = users
+        for connection in self.registry:
+            if connection.user in gone:
+                self._send(connection.route, Error(b"", "refused", "the key was revoked"))
+                self._drop(connection, "lost")
+        return bool(gone)
+
     # ---- inputs
 
-    def received(self, route: bytes, peer: bytes, head: bytes, body: bytes) -> list[Output]:
-        """A message arrived from a connection."""
+    def received(self, route: bytes, peer: bytes, head: bytes, body: bytes, user: str = "") -> list[Output]:
+        """A message arrived from a connection; `user` is the name of the key it was made with."""
         connection = self.registry.of_route(route)
+        if connection is not None and connection.user != user:
+            log.warning("a connection of %s with the key of %r was refused", connection.name, user)
+            self._drop(connection, "lost")  # a routing id is no name: whoever came by it starts anew
+            connection = None
         try:
             header = decode_head(head)
             if connection is None:
                 if isinstance(header, Hello) and not peer:
-                    self._hello(route, header, body)
+                    self._hello(route, header, body, user)
                 else:
                     self._send(route, Who(self.boot))
             elif peer:
@@ -112,7 +140,7 @@ class Core:
                 self._serve(connection, header, body)
         except RostraError as error:
             self.refused += 1
-            self._send(route, Error(b"", error.code, str(error)))
+            self._send(route, Error(NO_REQUEST, error.code, str(error)))
         return self._flush()
 
     def malformed(self, route: bytes, why: str) -> list[Output]:
@@ -151,18 +179,7 @@ class Core:
 
     def stored(self, results: Iterable[Result]) -> list[Output]:
         """The mail store has answered."""
-        for result in results:
-            match result:
-                case Kept():
-                    self._stored(result)
-                case Declined():
-                    self._declined(result)
-                case Loaded():
-                    self._hand(self._office.loaded(result, self.now))
-                case Buried():
-                    self._hand(self._office.buried(result, self.now))
-                case Inspected():
-                    self._inspected(result)
+        self._mail.stored(results, self.now)
         return self._flush()
 
     def tick(self) -> list[Output]:
@@ -171,7 +188,7 @@ class Core:
             if self.now > connection.seen + connection.lease:
                 log.info("%s gave no sign of life for %.0f s", connection.address.decode(), connection.lease)
                 self._drop(connection, "lost")
-        self._hand(self._office.tick(self.now))
+        self._mail.tick(self.now)
         before = self.now - NONCE_SECONDS
         self._seen = {nonce: since for nonce, since in self._seen.items() if since > before}
         self._awaited = {nonce: one for nonce, one in self._awaited.items() if one[1] > before}
@@ -179,9 +196,12 @@ class Core:
 
     # ---- connections
 
-    def _hello(self, route: bytes, hello: Hello, body: bytes) -> None:
+    def _hello(self, route: bytes, hello: Hello, body: bytes, user: str) -> None:
         try:
             name = check_name(hello.name)
+            if self._guarded and not may_be(user, name):
+                log.warning("the key of %s was refused the name %s", user, name)
+                raise BadName(name, "this key is of another name")
         except BadName as error:
             self.refused += 1
             self._send(route, Error(b"", "refused", str(error)))
@@ -195,7 +215,7 @@ class Core:
             if other.boot == hello.boot:
                 again, address = True, other.address  # the same process over a new connection
                 self.registry.remove(other)
-                self._hand(self._office.left(other.route, self.now, died=False))
+                self._mail.left(other.route, self.now, died=False)
                 self._lose(other)
             elif not (other.shared and hello.shared):
                 self._send(other.route, Error(b"", "superseded", f"a newer process is {name} now"))
@@ -203,16 +223,16 @@ class Core:
         if hello.shared and not again:
             address = self.registry.replica_address(name)
         lease = min(MAX_LEASE, max(MIN_LEASE, hello.lease_ms / 1000))
-        connection = Connection(route, name, address, hello.boot, hello.shared, lease, self.now, self.wall_ms, info)
-        self.registry.add(connection)
+        connection = Connection(route, name, address, hello.boot, hello.shared, lease, self.now, self.wall_ms, user, info)
+        self.registry.add(connection, free=self._access.free(name))
         self._send(route, Welcome(address.decode(), self.boot, round(lease * 1000)))
         if not again:
             self._presence(connection, "online")
-        self._hand(self._office.arrived(name, route, self.now))
+        self._mail.arrived(name, route, self.now)
 
     def _drop(self, connection: Connection, state: State) -> None:
         self.registry.remove(connection)
-        self._hand(self._office.left(connection.route, self.now, died=state == "lost"))
+        self._mail.left(connection.route, self.now, died=state == "lost")
         self._lose(connection)
         self._presence(connection, state)
 
@@ -237,6 +257,9 @@ class Core:
         if not isinstance(header, Request | Reply | Error | Working | Cancel):
             raise BadMessage(f"{type(header).__name__} is for the broker only")
         self.routed += 1
+        if isinstance(header, Request) and not self._access.allows(source.name, "ask", peer.decode().partition("~")[0]):
+            self._deny(source, f"ask {peer.decode()}", Error(header.id, "refused", f"{source.name} may not ask {peer.decode()}"))
+            return
         if isinstance(header, Reply | Error):
             source.held.pop(header.id, None)
         replicas = self.registry.replicas(peer)
@@ -277,52 +300,14 @@ class Core:
         if route is not None:
             self._send(route, Error(header.id, code, why))
 
-    # ---- mail
-
     def _post(self, source: Connection, peer: bytes, header: Mail, body: bytes) -> None:
-        try:
-            recipient = check_name(peer.decode())
-        except (BadName, UnicodeDecodeError) as error:
-            self.refused += 1
-            self._send(source.route, Reject(header.epoch, header.sequence, "refused", str(error)), peer=peer)
-            return
-        letter = Letter(0, recipient, source.name, header.epoch, header.sequence, body, header.traceparent)
-        self._out.append(ToDisk(Store(source.route, letter)))
-
-    def _stored(self, result: Kept) -> None:
-        letter = result.letter
-        self._behind.discard((result.route, letter.recipient))
-        self._send(result.route, Stored(letter.epoch, letter.sequence), peer=letter.recipient.encode())
-        self._hand(self._office.kept(result, self.now))
-
-    def _declined(self, result: Declined) -> None:
-        letter, pair = result.letter, (result.route, result.letter.recipient)
-        if result.code == OUT_OF_ORDER:
-            if pair in self._behind:
-                return  # said once; what follows is behind too
-            self._behind.add(pair)
+        recipient = peer.decode(errors="replace")
+        if not self._access.allows(source.name, "tell", recipient):
+            why: str | None = f"{source.name} may not tell {recipient}"
         else:
-            self._behind.add(pair)
-            self.refused += 1
-        reject = Reject(letter.epoch, letter.sequence, result.code, result.message)
-        self._send(result.route, reject, peer=letter.recipient.encode())
-
-    def _hand(self, steps: Iterable[Step]) -> None:
-        for step in steps:
-            if isinstance(step, Handing):
-                letter = step.letter
-                header = Mail(letter.epoch, letter.sequence, letter.traceparent, step.delivery, letter.attempts + 1)
-                self._send(step.route, header, letter.body, peer=letter.source.encode())
-            else:
-                self._out.append(ToDisk(step))
-
-    def _inspected(self, result: Inspected) -> None:
-        if result.error:
-            self._send(result.route, Error(result.request, "refused", result.error))
-        else:
-            self._send(result.route, Reply(result.request), result.body)
-        for recipient in result.requeued:
-            self._hand(self._office.requeued(recipient, self.now))
+            why = self._mail.post(source.route, source.name, peer, header, body)
+        if why:
+            self._deny(source, f"tell {recipient!r}", Reject(header.epoch, header.sequence, "refused", why), peer)
 
     # ---- the broker's own services
 
@@ -332,16 +317,18 @@ class Core:
             case Beat():
                 self._send(connection.route, header)
             case Publish():
+                if not self._access.allows(connection.name, "publish", header.topic):
+                    raise Denied(f"{connection.name} may not publish on {header.topic}")
                 self._publish(connection.name, header, body)
             case Request():
                 self._request(connection, header, body)
             case Ack():
-                self._hand(self._office.acknowledged(connection.route, header, self.now))
+                self._mail.acknowledged(connection.route, header, self.now)
             case Hello():
                 self.registry.remove(connection)
-                self._hand(self._office.left(connection.route, self.now, died=False))
+                self._mail.left(connection.route, self.now, died=False)
                 self._lose(connection)
-                self._hello(connection.route, header, body)
+                self._hello(connection.route, header, body, connection.user)
             case Bye():
                 self._drop(connection, "left")
             case Error() | Cancel() | Working():
@@ -350,11 +337,11 @@ class Core:
                 raise BadMessage(f"{type(header).__name__} is not for the broker")
 
     def _request(self, connection: Connection, request: Request, body: bytes) -> None:
-        if request.method in ("mail.list", "mail.show", "mail.requeue"):
-            self._out.append(ToDisk(Inspect(connection.route, request.id, request.method, body)))
+        if request.method in METHODS:
+            self._mail.inspect(connection.route, request, body)
             return
         try:
-            answer = self._answer(request.method, body)
+            answer = self._answer(connection, request.method, body)
         except RostraError as error:
             self.refused += 1
             code = "refused" if isinstance(error, BadName | BadMessage) else error.code
@@ -362,7 +349,7 @@ class Core:
         else:
             self._send(connection.route, Reply(request.id), encode_body(answer))
 
-    def _answer(self, method: str, body: bytes) -> Any:
+    def _answer(self, source: Connection, method: str, body: bytes) -> Any:
         match method:
             case "ping":
                 return None
@@ -373,6 +360,8 @@ class Core:
             case "subscribe":
                 wish = decode_body(body, Subscribe)
                 check_pattern(wish.pattern)
+                if not self._access.allows(source.name, "subscribe", literal_prefix(wish.pattern)):
+                    raise Denied(f"{source.name} may not subscribe to {wish.pattern}")
                 if wish.nonce in self._seen:
                     del self._seen[wish.nonce]
                     self._prove(wish.nonce, wish.pattern)
@@ -381,6 +370,8 @@ class Core:
                 return None
             case "replay":
                 replay = decode_body(body, Replay)
+                if not self._access.allows(source.name, "subscribe", replay.topic):
+                    raise Denied(f"{source.name} may not read {replay.topic}")
                 replayed = self.topics.replay(replay.topic, replay.after, replay.limit)
                 if replayed is None:
                     raise BadMessage(f"nothing was published on {replay.topic!r}")
@@ -413,6 +404,11 @@ class Core:
     def _prove(self, nonce: bytes, pattern: str) -> None:
         body = encode_body(self.topics.heads(pattern))
         self._out.append(ToAll(NONCE_MARK + nonce, encode_head(Subscribed(nonce)), body))
+
+    def _deny(self, source: Connection, what: str, answer: Header, peer: bytes = b"") -> None:
+        self.refused += 1
+        log.warning("%s may not %s", source.name, what)
+        self._send(source.route, answer, peer=peer)
 
     # ---- output
 

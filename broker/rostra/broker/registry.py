@@ -19,6 +19,8 @@ class Connection:
     lease: float
     seen: float
     since_ms: int
+    user: str = ""
+    """The name of its key; empty where there are none."""
     info: dict[str, Any] = field(default_factory=dict)
     held: dict[bytes, bytes] = field(default_factory=dict)
     """Replicas only: the requests it works on, id → the caller's route."""
@@ -36,6 +38,8 @@ class Registry:
         """Address → route, for every address that means one connection."""
         self.senders: dict[bytes, bytes] = {}
         """Route → address, for connections whose traffic needs no book-keeping: those that share no name."""
+        self.users: dict[bytes, str] = {}
+        """Route → the name of the key it was bound with."""
         self._by_route: dict[bytes, Connection] = {}
         self._groups: dict[bytes, list[Connection]] = {}
         self._numbers: dict[str, int] = {}
@@ -62,13 +66,14 @@ class Registry:
         """The replicas that share `name`; None when it is not shared."""
         return self._groups.get(name)
 
-    def add(self, connection: Connection) -> None:
-        """Bind a connection; its name must be free for it."""
+    def add(self, connection: Connection, *, free: bool = True) -> None:
+        """Bind a connection; its name must be free for it. `free`: it may ask anyone."""
         self._by_route[connection.route] = connection
+        self.users[connection.route] = connection.user
         self.routes[connection.address] = connection.route
         if connection.shared:
             self._groups.setdefault(connection.name.encode(), []).append(connection)
-        else:
+        elif free:
             self.senders[connection.route] = connection.address
 
     def remove(self, connection: Connection) -> None:
@@ -76,6 +81,7 @@ class Registry:
         del self._by_route[connection.route]
         del self.routes[connection.address]
         self.senders.pop(connection.route, None)
+        del self.users[connection.route]
         group = self._groups.get(connection.name.encode())
         if group is not None:
             group.remove(connection)

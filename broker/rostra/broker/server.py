@@ -5,9 +5,7 @@ with plain integers as flags, frame by frame; the body as a zero-copy frame; and
 names, with two look-ups in the core's tables and nothing decoded.
 """
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from pathlib import Path
@@ -16,10 +14,14 @@ import zmq
 from zmq.backend import Socket as Backend
 
 from rostra.protocol.address import events_address
-from rostra.protocol.limits import MAX_FRAME, MAX_HEAD
+from rostra.protocol.keys import KeyRing, NoKey
+from rostra.protocol.limits import MAX_HEAD
 
+from .access import Access
 from .core import Core, Output, ToAll, ToDisk, ToPeer
+from .guard import Guard, Unguarded
 from .mail.writer import Writer, refuse
+from .sockets import Context, Poke, Socket, open_events, open_router
 
 log = logging.getLogger(__name__)
 
@@ -32,49 +34,28 @@ HURRY = 0.002
 """The same while a subscription is announced and not yet seen."""
 BETWEEN = 128
 """Messages routed between two looks at the clock."""
-HIGH_WATER = 20_000
-
-
-class _Poke:
-    """Wakes the loop from the mail's thread: a message to the broker's own socket, from inside the process."""
-
-    def __init__(self) -> None:
-        self.route = b"poke-" + os.urandom(12)
-        self._socket: zmq.Socket[bytes] | None = None
-
-    def bind(self, context: "zmq.Context[zmq.Socket[bytes]]", router: "zmq.Socket[bytes]") -> None:
-        """Open the way in."""
-        self._context, self._address = context, f"inproc://{self.route.hex()}"
-        router.bind(self._address)
-
-    def __call__(self) -> None:
-        """Wake the loop; always from the same thread, which also made the socket."""
-        if self._socket is None:
-            self._socket = self._context.socket(zmq.DEALER)
-            self._socket.set(zmq.ROUTING_ID, self.route)
-            self._socket.set(zmq.LINGER, 0)
-            self._socket.connect(self._address)
-        with contextlib.suppress(zmq.Again):  # a full queue is awake enough
-            self._socket.send_multipart([b"", b"", b""], zmq.NOBLOCK)
-
-    def close(self) -> None:
-        """Close the way in; the other thread has ended."""
-        if self._socket:
-            self._socket.close()
 
 
 class Server:
-    """A broker that listens on `address` and, for events, on the address beside it; it keeps mail in the database `mail`."""
+    """A broker that listens on `address` and, for events, on the address beside it."""
 
-    def __init__(self, address: str, mail: Path | None = None) -> None:
-        """Without `mail` letters are refused. Raises `BadName` for a bad address."""
-        self.address = address
+    def __init__(
+        self, address: str, mail: Path | None = None, *, keys: KeyRing | None = None, access: Access | None = None
+    ) -> None:
+        """`mail`: the database for letters; without it they are refused. `keys`: needed for TCP. `access`: who may do what.
+
+        Raises `BadName` for a bad address, `NoKey` for TCP without the broker's keys.
+        """
+        self.address, self._events_address = address, events_address(address)
+        self.ready = threading.Event()
+        if keys is None and address.startswith("tcp://"):
+            raise NoKey("a broker that listens on TCP needs a key ring; `rostra keys init` makes one")
+        self._guard = Guard(keys) if keys and address.startswith("tcp://") else None
+        self._access = access or Access()
         self._mail_path = mail
         self._mail: Writer | None = None
-        self._poke = _Poke()
-        self._events_address = events_address(address)
+        self._poke = Poke()
         self._stop = threading.Event()
-        self.ready = threading.Event()
 
     def stop(self) -> None:
         """Ask the loop to end; callable from a signal handler or another thread."""
@@ -88,44 +69,36 @@ class Server:
         if self._mail_path is not None:
             self._mail = Writer(self._mail_path, self._poke)
         context = zmq.Context()
-        router, events = context.socket(zmq.ROUTER), context.socket(zmq.XPUB)
+        if self._guard:
+            self._guard.start(context)
         try:
-            self._bind(router, events)
+            router = open_router(context, self.address, self._guard)
+            self._events = open_events(context, self._events_address, self._guard)
+            if self._guard:
+                self._guard.self_test(self.address, zmq.DEALER)
+                self._guard.self_test(self._events_address, zmq.SUB)
             if self._mail:
                 self._poke.bind(context, router)
                 self._mail.start()
             self.ready.set()
-            self._loop(router, events)
+            self._loop(context, router)
         finally:
             if self._mail:
                 self._mail.close()
             self._poke.close()
-            router.close(linger=200)
-            events.close(linger=200)
-            context.term()
+            if self._guard:
+                self._guard.stop()
+            context.destroy()
 
-    def _bind(self, router: "zmq.Socket[bytes]", events: "zmq.Socket[bytes]") -> None:
-        router.set(zmq.ROUTER_MANDATORY, 1)
-        for socket, address in ((router, self.address), (events, self._events_address)):
-            socket.set(zmq.SNDHWM, HIGH_WATER)
-            socket.set(zmq.RCVHWM, 1000)
-            socket.set(zmq.MAXMSGSIZE, MAX_FRAME)
-            socket.set(zmq.HEARTBEAT_IVL, 2000)
-            socket.set(zmq.HEARTBEAT_TIMEOUT, 6000)
-            socket.set(zmq.HEARTBEAT_TTL, 6000)
-            if address.startswith("ipc://"):
-                path = Path(address.removeprefix("ipc://"))
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.chmod(path.parent, 0o700)
-            socket.bind(address)
-
-    def _loop(self, router: "zmq.Socket[bytes]", events: "zmq.Socket[bytes]") -> None:
+    def _loop(self, context: Context, router: Socket) -> None:
         recv, send = Backend.recv.__get__(router), Backend.send.__get__(router)
         get = Backend.get.__get__(router)
-        core = Core(now=time.monotonic())
+        guard = self._guard
+        core = Core(now=time.monotonic(), guarded=guard is not None, access=self._access)
+        users, user = core.registry.users, ""
         senders, routes = core.registry.senders, core.registry.routes
-        self._recv, self._send, self._get = recv, send, get
-        self._publish, self._subscription = Backend.send.__get__(events), Backend.recv.__get__(events)
+        self._send = send
+        self._context = context
         timeout, until_look = -1, 0
         while not self._stop.is_set():
             wanted = round((HURRY if core.awaits_nonce else TICK) * 1000)
@@ -133,7 +106,12 @@ class Server:
                 timeout = wanted
                 router.set(zmq.RCVTIMEO, timeout)
             try:
-                route = recv()
+                if guard is None:
+                    route = recv()
+                else:
+                    first = recv(0, False)
+                    route = first.bytes
+                    user = "" if route == self._poke.route else first.get("User-Id")
             except zmq.Again:
                 self._look(core)
                 until_look = BETWEEN
@@ -158,7 +136,7 @@ class Server:
                 continue
             if 3 <= len(head) <= MAX_HEAD and _FIRST <= head[1] <= _LAST and head[0] == 1:
                 source, target = senders.get(route), routes.get(peer)
-                if source is not None and target is not None:
+                if source is not None and target is not None and (guard is None or users.get(route) == user):
                     core.routed += 1
                     try:
                         send(target, _SNDMORE | _NOBLOCK)
@@ -173,19 +151,43 @@ class Server:
             if route == self._poke.route:
                 self._stored(core)
                 continue
-            self._emit(core, core.received(route, peer, head, bytes(body)))
+            self._emit(core, core.received(route, peer, head, bytes(body), user))
 
     def _look(self, core: Core) -> None:
-        """Subscriptions that arrived, and leases that ended."""
+        """Subscriptions that arrived, keys that are gone, leases that ended."""
         core.now, core.wall_ms = time.monotonic(), time.time_ns() // 1_000_000
-        try:
-            while True:
-                frame = self._subscription(_NOBLOCK)
-                if frame[:1] == b"\x01":
-                    self._emit(core, core.heard(frame[1:]))
-        except zmq.Again:
-            pass
+        while int(self._events.get(zmq.EVENTS)) & zmq.POLLIN:
+            frame = self._events.recv(copy=False)
+            self._subscription(core, frame.bytes, str(frame.get("User-Id")) if self._guard else "")
+        if self._guard:
+            self._guard.refresh()
+            if core.admit(set(self._guard.names.values())):
+                self._reopen_events()
         self._emit(core, core.tick())
+
+    def _subscription(self, core: Core, frame: bytes, user: str) -> None:
+        subscribed, topic = frame[:1] == b"\x01", frame[1:]
+        if self._guard:
+            if not subscribed:
+                self._events.set(zmq.UNSUBSCRIBE, topic)
+            elif core.may_subscribe(user, topic):
+                self._events.set(zmq.SUBSCRIBE, topic)
+            else:
+                log.warning("%s may not subscribe to %r", user, topic)
+                return
+        if subscribed:
+            self._emit(core, core.heard(topic))
+
+    def _reopen_events(self) -> None:
+        """A key is gone. ZeroMQ cannot throw out one subscriber; so all connect anew, and whoever still may fills the gap."""
+        self._events.close(linger=0)
+        for _ in range(100):
+            try:
+                self._events = open_events(self._context, self._events_address, self._guard)
+                return
+            except zmq.ZMQError:  # the old socket's port is let go by another thread, in its own time
+                time.sleep(0.02)
+        raise Unguarded(f"cannot bind {self._events_address} again after a key was revoked")
 
     def _stored(self, core: Core) -> None:
         """The mail store has answered."""
@@ -196,9 +198,9 @@ class Server:
     def _emit(self, core: Core, outputs: list[Output]) -> None:
         for output in outputs:
             if isinstance(output, ToAll):
-                self._publish(output.topic, _SNDMORE)
-                self._publish(output.head, _SNDMORE)
-                self._publish(output.body)
+                self._events.send(output.topic, _SNDMORE)
+                self._events.send(output.head, _SNDMORE)
+                self._events.send(output.body)
                 continue
             if isinstance(output, ToDisk):
                 if self._mail:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from .chat import ChatMessage
@@ -30,6 +32,7 @@ from .effects import (
 from .errors import BrokerLost, Cancelled, RequestError, TimedOut, Unsupported
 from .frames import decode_body, encode_body
 from .ids import new_id
+from .keys import KeyRing
 from .messages import Event
 from .names import BROKER, check_name, check_pattern, check_topic
 from .session import Session
@@ -175,9 +178,16 @@ class Client:
         name: str,
         info: dict[str, Any] | None = None,
         shared: bool = False,
+        keys: Path | str | None = None,
     ) -> "Client":
-        """A client of the broker at `address`; raises `BadName` for a bad address or name. Connects when entered."""
-        return cls(ZmqTransport(address), name=name, info=info, shared=shared)
+        """A client of the broker at `address`; connects when entered.
+
+        `keys`: the directory of the key ring, needed for TCP; without it the environment's ROSTRA_KEYS. Raises `BadName` for
+        a bad address or name, `NoKey` for a missing key.
+        """
+        directory = keys or os.environ.get("ROSTRA_KEYS")
+        credentials = KeyRing(Path(directory)).credentials(name) if directory and address.startswith("tcp://") else None
+        return cls(ZmqTransport(address, credentials), name=name, info=info, shared=shared)
 
     async def __aenter__(self) -> Self:
         """Connect and wait until the broker knows us: at most 10 s, then `BrokerLost`."""

@@ -32,6 +32,10 @@ Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 """Whatever identifies something has 16 bytes: a request, a boot, a nonce."""
 
 
+NO_REQUEST = bytes(16)
+"""The id in an ERROR about a message that was no request: a complaint, which ends nothing."""
+
+
 class Header(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Base of every header: a MessagePack array of the fields in order; a later version may append fields."""
 
@@ -92,7 +96,7 @@ class Reply(Header, frozen=True):
 
 
 class Error(Header, frozen=True):
-    """Why the request `id` (empty: the connection itself) got no answer. The body may hold details, a map."""
+    """Why the request `id` (empty: the session itself, which is over) got no answer. The body may hold details, a map."""
 
     id: bytes
     code: str

@@ -14,6 +14,7 @@ from zmq.backend import Socket as Backend
 from zmq.utils.monitor import parse_monitor_message
 
 from .address import events_address
+from .keys import Credentials, NoKey
 from .limits import MAX_FRAME
 from .transport import Listener
 
@@ -81,8 +82,12 @@ class _Reader:
 class ZmqTransport:
     """Connects to the broker at `address` (`tcp://host:port` or `ipc://path`)."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, credentials: Credentials | None = None) -> None:
+        """Raises `BadName` for a bad address, and `NoKey` for TCP without credentials."""
         self._addresses = (address, events_address(address))
+        if credentials is None and address.startswith("tcp://"):
+            raise NoKey("a broker on TCP is reached with keys only: give the key ring's directory, or set ROSTRA_KEYS")
+        self._credentials = credentials if address.startswith("tcp://") else None
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._readers: list[_Reader] = []
         self._closing = False
@@ -96,6 +101,10 @@ class ZmqTransport:
             for option, value in OPTIONS.items():
                 socket.set(option, value)
             socket.set(zmq.RCVHWM, 10_000)
+            if self._credentials:
+                socket.set(zmq.CURVE_SERVERKEY, self._credentials.broker)
+                socket.set(zmq.CURVE_PUBLICKEY, self._credentials.own.public)
+                socket.set(zmq.CURVE_SECRETKEY, self._credentials.own.secret)
             self._watch(socket, listener, of_events=socket is events)
             socket.connect(address)
         self._listener = listener

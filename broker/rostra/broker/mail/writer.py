@@ -47,7 +47,8 @@ class Writer:
         """Commit what is queued, and end."""
         self._stop.set()
         self._wake.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while True:

@@ -1,0 +1,78 @@
+"""Who may ask, tell, publish and subscribe to what: the file `access.toml` (SPEC §10).
+
+A table for each name, and `[default]` for those without one; each lists patterns (NATS's grammar) under `ask`, `tell`,
+`publish` and `subscribe`. What a table does not mention is allowed; without the file everything is.
+"""
+
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from rostra.protocol.errors import RostraError
+from rostra.protocol.names import check_pattern, literal_prefix, matches
+
+Verb = Literal["ask", "tell", "publish", "subscribe"]
+
+
+class BadAccess(RostraError):
+    """The access file is malformed."""
+
+    code = "bad_access"
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one name may do; None: anything."""
+
+    ask: tuple[str, ...] | None = None
+    tell: tuple[str, ...] | None = None
+    publish: tuple[str, ...] | None = None
+    subscribe: tuple[str, ...] | None = None
+
+
+class Access:
+    """The rules of an access file."""
+
+    def __init__(self, rules: dict[str, Rules] | None = None) -> None:
+        self._rules = rules or {}
+        self.allows = lru_cache(maxsize=8192)(self._allows)
+
+    @classmethod
+    def load(cls, path: Path) -> "Access":
+        """Read the file; raises `BadAccess` when it is malformed."""
+        try:
+            rules = msgspec.convert(tomllib.loads(path.read_text()), dict[str, Rules])
+            for name, one in rules.items():
+                for pattern in (*(one.ask or ()), *(one.tell or ()), *(one.publish or ()), *(one.subscribe or ())):
+                    check_pattern(pattern)
+                for pattern in one.subscribe or ():
+                    if "*" in pattern:
+                        raise BadAccess(
+                            f"{path}: {name}.subscribe: {pattern!r}: only a topic, or one that ends in >, can be enforced"
+                        )
+        except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError, RostraError) as error:
+            raise BadAccess(f"{path}: {error}") from None
+        return cls(rules)
+
+    def free(self, name: str) -> bool:
+        """Whether `name` may ask anyone: then its requests need no look."""
+        rules = self._of(name)
+        return rules is None or rules.ask is None
+
+    def _of(self, name: str) -> Rules | None:
+        return self._rules.get(name) or self._rules.get("default")
+
+    def _allows(self, name: str, verb: Verb, target: str) -> bool:
+        rules = self._of(name)
+        patterns: tuple[str, ...] | None = getattr(rules, verb) if rules else None
+        if patterns is None:
+            return True
+        if verb == "subscribe":  # the target is what ZeroMQ filters by: a prefix
+            return any(_covers(pattern, target) for pattern in patterns)
+        return any(matches(pattern, target) for pattern in patterns)
+
+
+def _covers(pattern: str, prefix: str) -> bool:
+    return prefix.startswith(literal_prefix(pattern)) if pattern.endswith(">") else prefix == pattern

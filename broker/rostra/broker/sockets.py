@@ -1,0 +1,87 @@
+"""The broker's sockets: how they are made, and the way for a thread to wake the loop."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import zmq
+
+from rostra.protocol.limits import MAX_FRAME
+
+from .guard import Guard
+
+HIGH_WATER = 20_000
+"""Messages that wait for a slow peer; beyond, requests to it are refused and its events are lost, counted."""
+
+Context = zmq.Context[zmq.Socket[bytes]]
+Socket = zmq.Socket[bytes]
+
+
+def open_router(context: Context, address: str, guard: Guard | None) -> Socket:
+    """The socket for messages, bound."""
+    socket = _socket(context, zmq.ROUTER, guard)
+    socket.set(zmq.ROUTER_MANDATORY, 1)
+    _bind(socket, address)
+    return socket
+
+
+def open_events(context: Context, address: str, guard: Guard | None) -> Socket:
+    """The socket for events, bound. With a guard each subscription waits for our consent."""
+    socket = _socket(context, zmq.XPUB, guard)
+    if guard:
+        socket.set(zmq.XPUB_MANUAL, 1)
+    _bind(socket, address)
+    return socket
+
+
+def _socket(context: Context, kind: int, guard: Guard | None) -> Socket:
+    socket = context.socket(kind)
+    for option, value in (
+        (zmq.LINGER, 200),
+        (zmq.SNDHWM, HIGH_WATER),
+        (zmq.RCVHWM, 1000),
+        (zmq.MAXMSGSIZE, MAX_FRAME),
+        (zmq.HEARTBEAT_IVL, 2000),
+        (zmq.HEARTBEAT_TIMEOUT, 6000),
+        (zmq.HEARTBEAT_TTL, 6000),
+    ):
+        socket.set(option, value)
+    if guard:
+        guard.protect(socket)
+    return socket
+
+
+def _bind(socket: Socket, address: str) -> None:
+    if address.startswith("ipc://"):
+        folder = Path(address.removeprefix("ipc://")).parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chmod(folder, 0o700)
+    socket.bind(address)
+
+
+class Poke:
+    """Wakes the loop from another thread: a message to the broker's own socket, from inside the process."""
+
+    def __init__(self) -> None:
+        self.route = b"poke-" + os.urandom(12)
+        self._socket: Socket | None = None
+
+    def bind(self, context: Context, router: Socket) -> None:
+        """Open the way in."""
+        self._context, self._address = context, f"inproc://{self.route.hex()}"
+        router.bind(self._address)
+
+    def __call__(self) -> None:
+        """Wake the loop; always from the same thread, which also makes the socket."""
+        if self._socket is None:
+            self._socket = self._context.socket(zmq.DEALER)
+            self._socket.set(zmq.ROUTING_ID, self.route)
+            self._socket.set(zmq.LINGER, 0)
+            self._socket.connect(self._address)
+        with contextlib.suppress(zmq.Again):  # a full queue is awake enough
+            self._socket.send_multipart([b"", b"", b""], zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Close the way in; the other thread has ended."""
+        if self._socket:
+            self._socket.close()
