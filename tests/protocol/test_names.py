@@ -54,7 +54,7 @@ def test_a_name_is_accepted(name: str) -> None:
 
 
 @pytest.mark.requirement("R-NAME-1")
-@pytest.mark.parametrize("name", ["", "A", "1a", "-a", "a b", "a.b", "a~1", "x" * 64, "é", "a\n", "\ud800", *RESERVED])
+@pytest.mark.parametrize("name", ["", "A", "1a", "-a", "a b", "a.b", "a~1", "x" * 64, "é", "a\n", "\ud800", *sorted(RESERVED)])
 def test_a_bad_name_is_refused(name: str) -> None:
     with pytest.raises(BadName):
         check_name(name)

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from rostra.protocol.directory import PRESENCE, BrokerStats, Presence, Replay, State, Subscribe
-from rostra.protocol.errors import BadMessage, BadName, RostraError
+from rostra.protocol.directory import PRESENCE, BrokerStats, Head, Peer, Peers, Presence, Replay, State, Subscribe
+from rostra.protocol.errors import BadMessage, BadName, RostraError, TooLarge
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
-from rostra.protocol.ids import new_id
+from rostra.protocol.ids import ID_SIZE, new_id
 from rostra.protocol.keys import may_be
+from rostra.protocol.limits import MAX_EVENT, MAX_INFO, MAX_INFO_DEPTH, MAX_INFO_NODES, check_body, count_nodes
 from rostra.protocol.messages import (
     NO_REQUEST,
     Ack,
@@ -38,13 +39,19 @@ from .access import Access
 from .mail.desk import METHODS, Desk
 from .mail.operations import Operation, Result
 from .registry import Connection, Registry
-from .topics import Topics
+from .topics import Producer, Topics
 
 log = logging.getLogger(__name__)
 
 MIN_LEASE, MAX_LEASE = 1.0, 300.0
 NONCE_SECONDS = 5.0
 MAX_NONCES = 10_000
+HELD_SECONDS = 20.0
+"""A replica of which nothing is heard about a request for so long does not work on it: the answer, or the cancel, was lost."""
+MAX_HELD = 10_000
+"""Requests remembered per replica; the oldest is forgotten first, and left to its caller's patience."""
+PART_BYTES, PART_NODES = 512 * 1024, 8_000
+"""Upper bounds of one answer to `peers` and of one part of SUBSCRIBED, below the limits of a body."""
 
 
 class Denied(RostraError):
@@ -129,6 +136,8 @@ class Core:
             connection = None
         try:
             header = decode_head(head)
+            if not peer.isascii():
+                raise BadMessage("a name is ASCII")
             if connection is None:
                 if isinstance(header, Hello) and not peer:
                     self._hello(route, header, body, user)
@@ -140,7 +149,7 @@ class Core:
                 self._serve(connection, header, body)
         except RostraError as error:
             self.refused += 1
-            self._send(route, Error(NO_REQUEST, error.code, str(error)))
+            self._send(route, Error(NO_REQUEST if connection else b"", error.code, _short(error)))
         return self._flush()
 
     def malformed(self, route: bytes, why: str) -> list[Output]:
@@ -155,7 +164,9 @@ class Core:
         """The event socket saw a new subscription."""
         if subscription.startswith(NONCE_MARK):
             nonce = subscription[len(NONCE_MARK) :]
-            if nonce in self._awaited:
+            if len(nonce) != ID_SIZE:
+                pass
+            elif nonce in self._awaited:
                 pattern, _ = self._awaited.pop(nonce)
                 self._prove(nonce, pattern)
             elif len(self._seen) < MAX_NONCES:
@@ -188,6 +199,9 @@ class Core:
             if self.now > connection.seen + connection.lease:
                 log.info("%s gave no sign of life for %.0f s", connection.address.decode(), connection.lease)
                 self._drop(connection, "lost")
+            elif connection.held:
+                silent = self.now - HELD_SECONDS
+                connection.held = {key: sign for key, sign in connection.held.items() if sign > silent}
         self._mail.tick(self.now)
         before = self.now - NONCE_SECONDS
         self._seen = {nonce: since for nonce, since in self._seen.items() if since > before}
@@ -202,30 +216,30 @@ class Core:
             if self._guarded and not may_be(user, name):
                 log.warning("the key of %s was refused the name %s", user, name)
                 raise BadName(name, "this key is of another name")
-        except BadName as error:
+            info = decode_body(check_body(body, MAX_INFO, MAX_INFO_NODES, MAX_INFO_DEPTH), dict[str, Any]) if body else {}
+        except (BadName, BadMessage) as error:
             self.refused += 1
-            self._send(route, Error(b"", "refused", str(error)))
+            self._send(route, Error(b"", "refused", _short(error)))
             return
-        info = decode_body(body, dict[str, Any]) if body else {}
-        if len(hello.boot) != 16:
-            raise BadMessage("a boot has 16 bytes")
-        address = name.encode()
+        before = self.registry.of_route(route)
+        if before is not None and not _is_same(before, hello):
+            self._drop(before, "left")
+        lease = min(MAX_LEASE, max(MIN_LEASE, hello.lease_ms / 1000))
+        connection = Connection(route, name, name.encode(), hello.boot, hello.shared, lease, self.now, self.wall_ms, user, info)
+        connection.weight = (len(body), count_nodes(body) if body else 1)
         again = False
         for other in self.registry.holder(name):
-            if other.boot == hello.boot:
-                again, address = True, other.address  # the same process over a new connection
+            if _is_same(other, hello):  # the same process, over a new connection or because it did not hear us
+                again, connection.address, connection.held, connection.since_ms = True, other.address, other.held, other.since_ms
                 self.registry.remove(other)
                 self._mail.left(other.route, self.now, died=False)
-                self._lose(other)
             elif not (other.shared and hello.shared):
                 self._send(other.route, Error(b"", "superseded", f"a newer process is {name} now"))
                 self._drop(other, "superseded")
         if hello.shared and not again:
-            address = self.registry.replica_address(name)
-        lease = min(MAX_LEASE, max(MIN_LEASE, hello.lease_ms / 1000))
-        connection = Connection(route, name, address, hello.boot, hello.shared, lease, self.now, self.wall_ms, user, info)
+            connection.address = self.registry.replica_address(name)
         self.registry.add(connection, free=self._access.free(name))
-        self._send(route, Welcome(address.decode(), self.boot, round(lease * 1000)))
+        self._send(route, Welcome(connection.address.decode(), self.boot, round(lease * 1000)))
         if not again:
             self._presence(connection, "online")
         self._mail.arrived(name, route, self.now)
@@ -238,15 +252,17 @@ class Core:
 
     def _lose(self, connection: Connection) -> None:
         """Answer what a replica held; the requests of other peers are repeated by their callers."""
-        for id_, caller in connection.held.items():
-            self._send(caller, Error(id_, "peer_lost", f"{connection.address.decode()} went away before it answered"))
+        for caller, id_ in connection.held:
+            route = self.registry.routes.get(caller)
+            if route is not None:
+                self._send(route, Error(id_, "peer_lost", f"{connection.address.decode()} went away before it answered"))
         connection.held = {}
 
     def _presence(self, connection: Connection, state: State) -> None:
         peer = connection.peer()
         body = encode_body(Presence(name=peer.name, address=peer.address, boot=peer.boot, state=state, info=peer.info))
         self._produced += 1
-        self._publish("", Publish(PRESENCE, self.boot, self._produced), body)
+        self._stamp(Producer("", self.boot), Publish(PRESENCE, self.boot, self._produced), body)
 
     # ---- between peers
 
@@ -261,7 +277,9 @@ class Core:
             self._deny(source, f"ask {peer.decode()}", Error(header.id, "refused", f"{source.name} may not ask {peer.decode()}"))
             return
         if isinstance(header, Reply | Error):
-            source.held.pop(header.id, None)
+            source.held.pop((peer, header.id), None)
+        elif isinstance(header, Working) and (peer, header.id) in source.held:
+            source.held[peer, header.id] = self.now
         replicas = self.registry.replicas(peer)
         if replicas is not None:
             target = self._replica(replicas, source, header)
@@ -274,17 +292,24 @@ class Core:
             name = peer.decode(errors="replace")
             self._send(source.route, Error(header.id, "no_such_agent", f"nobody called {name!r} is connected"))
 
-    @staticmethod
-    def _replica(replicas: list[Connection], source: Connection, header: Header) -> Connection | None:
+    def _replica(
+        self, replicas: list[Connection], source: Connection, header: Request | Reply | Error | Working | Cancel
+    ) -> Connection | None:
         """The replica that already holds the request, else the one that holds fewest."""
-        id_ = getattr(header, "id", b"")
+        held = (source.address, header.id)
         for replica in replicas:
-            if id_ in replica.held:
+            if held in replica.held:
+                if isinstance(header, Cancel):
+                    del replica.held[held]
+                elif isinstance(header, Request):
+                    replica.held[held] = self.now
                 return replica
         if not isinstance(header, Request):
             return None
         chosen = min(replicas, key=lambda replica: len(replica.held))
-        chosen.held[id_] = source.route
+        chosen.held[held] = self.now
+        if len(chosen.held) > MAX_HELD:
+            del chosen.held[next(iter(chosen.held))]
         replicas.remove(chosen)
         replicas.append(chosen)  # ties rotate
         return chosen
@@ -294,8 +319,9 @@ class Core:
         header = decode_head(output.head)
         if not isinstance(header, Request):
             return
-        for replica in self.registry.replicas(output.peer.partition(b"~")[0]) or ():
-            replica.held.pop(header.id, None)
+        target = self.registry.of_route(output.route)
+        if target is not None:
+            target.held.pop((output.peer, header.id), None)
         route = self.registry.routes.get(output.peer)
         if route is not None:
             self._send(route, Error(header.id, code, why))
@@ -319,15 +345,12 @@ class Core:
             case Publish():
                 if not self._access.allows(connection.name, "publish", header.topic):
                     raise Denied(f"{connection.name} may not publish on {header.topic}")
-                self._publish(connection.name, header, body)
+                self._publish(connection, header, body)
             case Request():
                 self._request(connection, header, body)
             case Ack():
                 self._mail.acknowledged(connection.route, header, self.now)
             case Hello():
-                self.registry.remove(connection)
-                self._mail.left(connection.route, self.now, died=False)
-                self._lose(connection)
                 self._hello(connection.route, header, body, connection.user)
             case Bye():
                 self._drop(connection, "left")
@@ -341,20 +364,20 @@ class Core:
             self._mail.inspect(connection.route, request, body)
             return
         try:
-            answer = self._answer(connection, request.method, body)
+            answer = encode_body(self._answer(connection, request.method, body))
         except RostraError as error:
             self.refused += 1
             code = "refused" if isinstance(error, BadName | BadMessage) else error.code
-            self._send(connection.route, Error(request.id, code, str(error)))
+            self._send(connection.route, Error(request.id, code, _short(error)))
         else:
-            self._send(connection.route, Reply(request.id), encode_body(answer))
+            self._send(connection.route, Reply(request.id), answer)
 
     def _answer(self, source: Connection, method: str, body: bytes) -> Any:
         match method:
             case "ping":
                 return None
             case "peers":
-                return [one.peer() for one in self.registry]
+                return self._peers(decode_body(body, Peers | None) if body else None)
             case "stats":
                 return self._stats()
             case "subscribe":
@@ -392,18 +415,49 @@ class Core:
             retained_bytes=self.topics.retained,
         )
 
-    def _publish(self, sender: str, header: Publish, body: bytes) -> None:
-        topic = check_topic(header.topic)
+    def _peers(self, wish: Peers | None) -> list[Peer]:
+        """One page: as many peers as fit, in the order of their addresses."""
+        page: list[Peer] = []
+        size = nodes = 0
+        after = wish.after.encode() if wish else b""
+        for one in sorted((one for one in self.registry if one.address > after), key=lambda one: one.address):
+            size, nodes = size + one.weight[0] + 256, nodes + one.weight[1] + 10
+            if page and (size > PART_BYTES or nodes > PART_NODES):
+                break
+            page.append(one.peer())
+        return page
+
+    def _publish(self, connection: Connection, header: Publish, body: bytes) -> None:
+        check_topic(header.topic)
+        if header.topic == PRESENCE:
+            raise BadMessage(f"{PRESENCE!r} is the broker's own topic")
+        if header.epoch != connection.boot:
+            raise BadMessage("the epoch of an event is its publisher's boot")
+        if len(body) > MAX_EVENT:
+            raise TooLarge(f"an event of {len(body)} bytes; {MAX_EVENT} is the limit")
+        self._stamp(Producer(connection.name, connection.boot), header, body)
+
+    def _stamp(self, producer: Producer, header: Publish, body: bytes) -> None:
+        topic = header.topic
         series, sequence = self.topics.next(topic)
-        event = Event(sender, series, sequence, self.wall_ms, header.epoch, header.sequence, header.traceparent)
+        event = Event(producer.sender, series, sequence, self.wall_ms, header.epoch, header.sequence, header.traceparent)
         head = encode_head(event)
-        self.topics.retain(topic, head, body)
+        self.topics.retain(topic, head, body, producer, header.sequence)
         self.published += 1
         self._out.append(ToAll(topic.encode(), head, body))
 
     def _prove(self, nonce: bytes, pattern: str) -> None:
-        body = encode_body(self.topics.heads(pattern))
-        self._out.append(ToAll(NONCE_MARK + nonce, encode_head(Subscribed(nonce)), body))
+        parts: list[dict[str, Head]] = [{}]
+        size = nodes = 0
+        for topic, head in self.topics.heads(pattern).items():
+            size, nodes = size + len(topic) + 24 + 96 * len(head.producers), nodes + 5 + 4 * len(head.producers)
+            if parts[-1] and (size > PART_BYTES or nodes > PART_NODES):
+                parts.append({})
+                size = nodes = 0
+            parts[-1][topic] = head
+        for number, part in enumerate(parts):
+            header = Subscribed(nonce, number, len(parts))
+            self._out.append(ToAll(NONCE_MARK + nonce, encode_head(header), encode_body(part)))
 
     def _deny(self, source: Connection, what: str, answer: Header, peer: bytes = b"") -> None:
         self.refused += 1
@@ -418,3 +472,13 @@ class Core:
     def _flush(self) -> list[Output]:
         out, self._out = self._out, []
         return out
+
+
+def _is_same(connection: Connection, hello: Hello) -> bool:
+    """Whether HELLO comes from the process that has the connection."""
+    return (connection.name, connection.boot, connection.shared) == (hello.name, hello.boot, hello.shared)
+
+
+def _short(error: RostraError) -> str:
+    """What is told of an error: it may quote what was sent, which may be long, and no text."""
+    return str(error)[:500].encode(errors="replace").decode()

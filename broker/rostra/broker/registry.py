@@ -22,8 +22,10 @@ class Connection:
     user: str = ""
     """The name of its key; empty where there are none."""
     info: dict[str, Any] = field(default_factory=dict)
-    held: dict[bytes, bytes] = field(default_factory=dict)
-    """Replicas only: the requests it works on, id → the caller's route."""
+    held: dict[tuple[bytes, bytes], float] = field(default_factory=dict)
+    """Replicas only: the requests it works on, (the caller's address, id) → the time of the last sign of it."""
+    weight: tuple[int, int] = (0, 0)
+    """Bytes and nodes of `info`."""
 
     def peer(self) -> Peer:
         """What others may know of it."""

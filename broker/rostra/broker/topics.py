@@ -1,10 +1,12 @@
-"""What was published, per topic: the sequence, and a ring of what can still be replayed."""
+"""What was published, per topic: the sequence, a ring of what can still be replayed, and how far each publisher has come."""
 
 import os
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from rostra.protocol.directory import Replayed
+from rostra.protocol.directory import Forgotten, Head, Position, Replayed
+from rostra.protocol.limits import MAX_EVENT
 from rostra.protocol.names import matches
 
 RING_EVENTS = 1024
@@ -12,8 +14,35 @@ RING_BYTES = 8 * 1024 * 1024
 TOTAL_BYTES = 64 * 1024 * 1024
 """All rings together; the topic that was quiet longest forgets first."""
 MAX_TOPICS = 4096
-REPLAY_BYTES = 768 * 1024
-"""Upper bound of one answer to REPLAY, well below the limit of a frame."""
+MAX_PRODUCERS = 256
+"""Publishers remembered per topic; the one that was quiet longest is forgotten first."""
+REPLAY_BYTES = 960 * 1024
+"""Upper bound of the events in one answer to `replay`; more than one event has, less than a frame."""
+
+assert MAX_EVENT < REPLAY_BYTES
+
+
+class Producer(NamedTuple):
+    """Who published: a peer in one of its lives."""
+
+    sender: str
+    epoch: bytes
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The numbers that a publisher gave its events on a topic: the first that arrived, the last, the newest forgotten."""
+
+    first: int
+    last: int
+    forgotten: int = 0
+
+
+class _Kept(NamedTuple):
+    head: bytes
+    body: bytes
+    producer: Producer
+    number: int
 
 
 @dataclass(slots=True)
@@ -22,8 +51,14 @@ class Topic:
 
     series: bytes = field(default_factory=lambda: os.urandom(8))
     last: int = 0
-    ring: deque[tuple[bytes, bytes]] = field(default_factory=deque)
+    ring: deque[_Kept] = field(default_factory=deque)
     size: int = 0
+    producers: OrderedDict[Producer, _Progress] = field(default_factory=OrderedDict)
+
+    def head(self) -> Head:
+        """Where the topic stands."""
+        producers = tuple(Position(one.sender, one.epoch, progress.last) for one, progress in self.producers.items())
+        return Head(self.series, self.last, producers)
 
 
 class Topics:
@@ -49,10 +84,18 @@ class Topics:
         topic.last += 1
         return topic.series, topic.last
 
-    def retain(self, name: str, head: bytes, body: bytes) -> None:
-        """Keep the event just numbered; forget what is beyond the bounds."""
+    def retain(self, name: str, head: bytes, body: bytes, producer: Producer, number: int) -> None:
+        """Keep the event just numbered, its publisher's `number`; forget what is beyond the bounds."""
         topic = self._topics[name]
-        topic.ring.append((head, body))
+        progress = topic.producers.get(producer)
+        if progress is None or number <= progress.last:
+            topic.producers[producer] = _Progress(number, number)
+        else:
+            progress.last = number
+        topic.producers.move_to_end(producer)
+        if len(topic.producers) > MAX_PRODUCERS:
+            topic.producers.popitem(last=False)
+        topic.ring.append(_Kept(head, body, producer, number))
         topic.size += len(head) + len(body)
         self.retained += len(head) + len(body)
         while len(topic.ring) > RING_EVENTS or topic.size > RING_BYTES:
@@ -61,11 +104,11 @@ class Topics:
             quiet = next(one for one in self._topics.values() if one.ring)
             self._forget(quiet)
 
-    def heads(self, pattern: str) -> dict[str, tuple[bytes, int]]:
-        """Each topic under `pattern` with its series and last sequence."""
+    def heads(self, pattern: str) -> dict[str, Head]:
+        """Where each topic under `pattern` stands."""
         if pattern in self._topics:
-            return {pattern: (self._topics[pattern].series, self._topics[pattern].last)}
-        return {name: (topic.series, topic.last) for name, topic in self._topics.items() if matches(pattern, name)}
+            return {pattern: self._topics[pattern].head()}
+        return {name: topic.head() for name, topic in self._topics.items() if matches(pattern, name)}
 
     def replay(self, name: str, after: int, limit: int) -> Replayed | None:
         """What is retained of a topic after a sequence, as many as fit in one answer; None for an unknown topic."""
@@ -76,15 +119,25 @@ class Topics:
         start = max(0, after + 1 - first)
         events: list[tuple[bytes, bytes]] = []
         size = 0
-        for index in range(start, min(len(topic.ring), start + max(1, limit))):
+        for index in range(start, min(len(topic.ring), start + max(1, min(limit, RING_EVENTS)))):
             event = topic.ring[index]
-            size += len(event[0]) + len(event[1]) + 16
+            size += len(event.head) + len(event.body) + 16
             if events and size > REPLAY_BYTES:
                 break
-            events.append(event)
-        return Replayed(series=topic.series, first=first, last=topic.last, events=tuple(events))
+            events.append((event.head, event.body))
+        forgotten: tuple[Forgotten, ...] = ()
+        if first > after + 1:
+            forgotten = tuple(
+                Forgotten(producer.sender, producer.epoch, progress.first, progress.forgotten)
+                for producer, progress in topic.producers.items()
+                if progress.forgotten
+            )
+        return Replayed(series=topic.series, first=first, last=topic.last, events=tuple(events), forgotten=forgotten)
 
     def _forget(self, topic: Topic) -> None:
-        head, body = topic.ring.popleft()
-        topic.size -= len(head) + len(body)
-        self.retained -= len(head) + len(body)
+        kept = topic.ring.popleft()
+        progress = topic.producers.get(kept.producer)
+        if progress is not None and progress.first <= kept.number <= progress.last:
+            progress.forgotten = kept.number
+        topic.size -= len(kept.head) + len(kept.body)
+        self.retained -= len(kept.head) + len(kept.body)

@@ -7,7 +7,7 @@ extends the patience, never the deadline.
 from dataclasses import dataclass
 
 from .effects import Answered, Effect, Failed, Send
-from .errors import BrokerLost, Cancelled, NoSuchAgent, PeerLost, RequestError, TimedOut
+from .errors import BrokerLost, NoSuchAgent, PeerLost, RequestError, TimedOut
 from .frames import encode_head
 from .messages import Cancel, Request
 
@@ -122,11 +122,11 @@ class Calls:
         """Drop a call without a word to anyone."""
         self._calls.pop(id, None)
 
-    def close(self) -> list[Effect]:
+    def close(self, error: RequestError) -> list[Effect]:
         """Fail whatever is pending."""
-        effects: list[Effect] = [Failed(id_, Cancelled("closed", peer=call.peer)) for id_, call in self._calls.items()]
+        effects: list[Effect] = [Failed(id_, error) for id_ in self._calls]
         self._calls.clear()
-        self.due = float("inf")
+        self.bound, self.due = False, float("inf")
         return effects
 
     def tick(self, now: float) -> list[Effect]:

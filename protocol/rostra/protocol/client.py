@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from .chat import ChatMessage
-from .directory import BrokerStats, Peer
+from .directory import BrokerStats, Peer, Peers
 from .effects import (
     Answered,
     Bound,
@@ -29,7 +29,7 @@ from .effects import (
     Posted,
     Send,
 )
-from .errors import BrokerLost, Cancelled, RequestError, TimedOut, Unsupported
+from .errors import BrokerLost, Cancelled, Refused, RequestError, TimedOut, Unsupported
 from .frames import decode_body, encode_body
 from .ids import new_id
 from .keys import KeyRing
@@ -81,7 +81,11 @@ class Subscription:
     async def __aenter__(self) -> Self:
         """Subscribe, and wait until the path is proven: what is published from now on arrives or is counted."""
         self._start()
-        await asyncio.shield(self._opened)
+        try:
+            await asyncio.shield(self._opened)
+        except BaseException:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -118,11 +122,8 @@ class Subscription:
         self._number, self._error = None, error
         self._wakeup.set()
         if not self._opened.done():
-            if error:
-                self._opened.set_exception(error)
-                self._opened.exception()  # whoever waits gets it; nobody waiting is no fault
-            else:
-                self._opened.cancel()
+            self._opened.set_exception(error or Cancelled("the subscription was closed"))
+            self._opened.exception()  # whoever waits gets it; nobody waiting is no fault
 
     def _deliver(self, event: ReceivedEvent) -> None:
         self._queue.append(event)
@@ -130,8 +131,8 @@ class Subscription:
 
     def _gap(self, topic: str, count: int) -> None:
         self.missed += count
-        if self._on_gap:
-            self._on_gap(topic, count)
+        if self._on_gap:  # not from here: what it raises must not stop the reader
+            self._client._loop.call_soon(self._on_gap, topic, count)
 
 
 class Client:
@@ -168,7 +169,7 @@ class Client:
         self._subscriptions: dict[int, Subscription] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
-        self._closed = False
+        self._begun = self._closed = False
 
     @classmethod
     def connect(
@@ -206,6 +207,7 @@ class Client:
         """Begin to connect; returns at once."""
         self._loop = asyncio.get_running_loop()
         self.ended, self._first_bound = self._loop.create_future(), self._loop.create_future()
+        self._begun = True
         self._transport.open(self)
 
     async def bound(self, timeout: float) -> None:
@@ -218,8 +220,8 @@ class Client:
             raise BrokerLost("the broker cannot be reached")
 
     async def aclose(self) -> None:
-        """Say BYE, flush, close. Pending requests fail with `Cancelled`."""
-        if self._closed:
+        """Say BYE, flush, close. Pending requests fail with `Cancelled`, subscriptions end."""
+        if self._closed or not self._begun:
             return
         self._apply(self.session.leave())
         self._closed = True
@@ -259,6 +261,8 @@ class Client:
         """
         body = encode_body(payload)
         id_ = id or new_id()
+        if id_ in self._calls:
+            raise Refused(f"a request with the id {id_.hex()} is under way", peer=name)
         future: asyncio.Future[bytes] = self._loop.create_future()
         self._calls[id_] = future
         self._apply(self.session.request(id_, name, method, body, self._loop.time(), timeout=timeout, absent=absent))
@@ -308,7 +312,12 @@ class Client:
 
     async def peers(self) -> list[Peer]:
         """Who is connected."""
-        peers: list[Peer] = await self.request(BROKER, "peers", reply=list[Peer], timeout=10.0)
+        peers: list[Peer] = []
+        page = None
+        while page is None or page:
+            wish = Peers(after=page[-1].address) if page else None
+            page = await self.request(BROKER, "peers", wish, reply=list[Peer], timeout=10.0)
+            peers += page
         return peers
 
     async def broker_stats(self) -> BrokerStats:
@@ -418,22 +427,26 @@ class Client:
                     if self.on_cancel:
                         self.on_cancel(effect)
                 case Missed():
-                    self._subscriptions[effect.number]._gap(effect.topic, effect.count)
+                    subscription = self._subscriptions.get(effect.number)
+                    if subscription:
+                        subscription._gap(effect.topic, effect.count)
                 case Listen():
                     self._transport.listen(effect.prefix, on=effect.on)
                 case Open():
-                    opened = self._subscriptions[effect.number]._opened
-                    if not opened.done():
-                        opened.set_result(None)
+                    subscription = self._subscriptions.get(effect.number)
+                    if subscription and not subscription._opened.done():
+                        subscription._opened.set_result(None)
                 case Closed():
-                    self._subscriptions.pop(effect.number)._finish(effect.error)
+                    subscription = self._subscriptions.pop(effect.number, None)
+                    if subscription:
+                        subscription._finish(effect.error)
                 case Bound():
                     self._unread.clear()  # what was not acknowledged is delivered again
                     self.address = effect.address
                     if not self._first_bound.done():
                         self._first_bound.set_result(None)
                     if self.on_bound:
-                        self.on_bound(effect.fresh)
+                        self._loop.call_soon(self.on_bound, effect.fresh)
                 case Ended():
                     self._finish(effect.error)
         self._arm()
@@ -444,7 +457,7 @@ class Client:
         else:
             self.fail(request, Unsupported(f"{self.name} answers no requests"))
 
-    def _finish(self, error: RequestError) -> None:
+    def _finish(self, error: RequestError | None) -> None:
         for subscription in list(self._subscriptions.values()):
             subscription._finish(error)
         self._subscriptions.clear()

@@ -1,8 +1,9 @@
 """Requests that the broker itself answers, and what it tells of those connected to it (SPEC §7)."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .chat import Payload
+from .messages import Id
 
 PRESENCE = "presence"
 """The topic of `Presence` events."""
@@ -11,7 +12,7 @@ State = Literal["online", "left", "lost", "superseded"]
 
 
 class Peer(Payload, frozen=True, kw_only=True):
-    """One connected process; answer to `peers` is a list of these."""
+    """One connected process; `peers` is answered with a list of these, an empty one after the last."""
 
     name: str
     address: str
@@ -35,7 +36,35 @@ class Subscribe(Payload, frozen=True, kw_only=True):
     """Body of the request `subscribe`: the peer is about to subscribe to `pattern`, and to the topic of `nonce`."""
 
     pattern: str
-    nonce: bytes
+    nonce: Id
+
+
+class Position(NamedTuple):
+    """How far a publisher has come on a topic."""
+
+    sender: str
+    epoch: bytes
+    number: int
+    """What it called its newest event there."""
+
+
+class Head(NamedTuple):
+    """Where a topic stands."""
+
+    series: bytes
+    last: int
+    """The newest sequence."""
+    producers: tuple[Position, ...] = ()
+
+
+Heads = dict[str, Head]
+"""Body of SUBSCRIBED: topic → where it stands."""
+
+
+class Peers(Payload, frozen=True, kw_only=True):
+    """Body of the request `peers`, which is answered in pages: those after the address `after`, in its order."""
+
+    after: str = ""
 
 
 class Replay(Payload, frozen=True, kw_only=True):
@@ -44,6 +73,17 @@ class Replay(Payload, frozen=True, kw_only=True):
     topic: str
     after: int
     limit: int = 256
+
+
+class Forgotten(NamedTuple):
+    """What is no longer retained of one publisher's events on a topic."""
+
+    sender: str
+    epoch: bytes
+    first: int
+    """What it called the first of them that arrived in this series."""
+    newest: int
+    """What it called the newest of them that is no longer retained."""
 
 
 class Replayed(Payload, frozen=True, kw_only=True):
@@ -55,6 +95,8 @@ class Replayed(Payload, frozen=True, kw_only=True):
     last: int
     """The newest sequence published."""
     events: tuple[tuple[bytes, bytes], ...] = ()
+    forgotten: tuple[Forgotten, ...] = ()
+    """Per publisher; given when `first` is beyond what was asked for."""
 
 
 class BrokerStats(Payload, frozen=True, kw_only=True):

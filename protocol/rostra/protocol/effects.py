@@ -34,9 +34,9 @@ class Bound(Effect, frozen=True):
 
 
 class Ended(Effect, frozen=True):
-    """The session is over for good."""
+    """The session is over for good; None: of our own accord."""
 
-    error: RequestError
+    error: RequestError | None
 
 
 class Answered(Effect, frozen=True):

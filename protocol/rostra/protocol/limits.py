@@ -8,6 +8,12 @@ from .errors import BadMessage, TooLarge
 
 MAX_FRAME = 1024 * 1024
 MAX_HEAD = 16 * 1024
+MAX_EVENT = 896 * 1024
+"""Bytes of an event's body: so that it can be replayed within a frame."""
+MAX_INFO = 64 * 1024
+"""Bytes of what a peer says of itself."""
+MAX_INFO_NODES = 1000
+MAX_INFO_DEPTH = 16
 MAX_DEPTH = 32
 MAX_NODES = 10_000
 
@@ -36,27 +42,28 @@ _EXT = {0xC7: 1, 0xC8: 2, 0xC9: 4}
 _CONTAINER = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 
 
-def check_body(body: bytes) -> bytes:
+def check_body(body: bytes, max_size: int = MAX_FRAME, max_nodes: int = MAX_NODES, max_depth: int = MAX_DEPTH) -> bytes:
     """Return `body` when it is within the limits.
 
     Raises `TooLarge` for its size, `BadMessage` for its depth, its number of nodes, or a text that ends too early.
     """
     size = len(body)
-    if size > MAX_FRAME:
-        raise TooLarge(f"a body of {size} bytes; {MAX_FRAME} is the limit")
-    if size <= MAX_NODES and len(body.translate(None, _NOT_CONTAINERS)) <= MAX_DEPTH:
+    if size > max_size:
+        raise TooLarge(f"a body of {size} bytes; {max_size} is the limit")
+    if size <= max_nodes and len(body.translate(None, _NOT_CONTAINERS)) <= max_depth:
         return body  # cannot break either limit: each node takes a byte, each level a container's byte
-    _scan(body)
+    count_nodes(body, max_nodes, max_depth)
     return body
 
 
-def _scan(body: bytes) -> None:
+def count_nodes(body: bytes, max_nodes: int = MAX_NODES, max_depth: int = MAX_DEPTH) -> int:
+    """How many values are in `body`, containers and keys included; raises `BadMessage` as `check_body`."""
     size, at, nodes = len(body), 0, 0
     open_containers: list[int] = []  # elements still to come, innermost last
     while at < size:
         nodes += 1
-        if nodes > MAX_NODES:
-            raise BadMessage(f"more than {MAX_NODES} nodes")
+        if nodes > max_nodes:
+            raise BadMessage(f"more than {max_nodes} nodes")
         first = body[at]
         at += 1
         elements = -1
@@ -86,10 +93,10 @@ def _scan(body: bytes) -> None:
             raise BadMessage("byte 0xc1 is no MessagePack")
         if elements >= 0:
             open_containers.append(elements)
-            if len(open_containers) > MAX_DEPTH:
-                raise BadMessage(f"deeper than {MAX_DEPTH} levels")
-            if elements > MAX_NODES:
-                raise BadMessage(f"more than {MAX_NODES} nodes")
+            if len(open_containers) > max_depth:
+                raise BadMessage(f"deeper than {max_depth} levels")
+            if elements > max_nodes:
+                raise BadMessage(f"more than {max_nodes} nodes")
         elif open_containers:
             open_containers[-1] -= 1
         while open_containers and open_containers[-1] == 0:
@@ -100,3 +107,4 @@ def _scan(body: bytes) -> None:
             break
     if open_containers or at != size:
         raise BadMessage("a truncated text, or bytes after its end")
+    return nodes

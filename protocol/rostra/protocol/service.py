@@ -39,6 +39,10 @@ class Service:
         self._concurrency, self._mailbox = concurrency, mailbox
         self._handlers: dict[str, tuple[Any, Handler]] = {}
         self._tasks: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._requests: dict[tuple[str, bytes], Incoming] = {}
+        """What the tasks work on."""
+        self._unwinding: set[asyncio.Task[None]] = set()
+        """Cancelled by their callers and not yet done: what they would answer, nobody wants."""
         self._waiting: dict[tuple[str, bytes], Incoming] = {}
         self._stopping = False
         self._mail: tuple[Any, MailHandler] | None = None
@@ -73,16 +77,18 @@ class Service:
         self._waiting.clear()
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=seconds)
-        leftovers = list(self._tasks.values())
+        leftovers = [*self._tasks.values(), *self._unwinding]
         for task in leftovers:
             task.cancel()
         if leftovers:
             await asyncio.wait(leftovers, timeout=1.0)
+        for request in list(self._requests.values()):  # their handlers would not be cancelled
+            self.client.fail(request, Stopping(f"{self.client.name} is shutting down"))
 
     def _incoming(self, request: Incoming) -> None:
         if self._stopping:
             self.client.fail(request, Stopping(f"{self.client.name} is shutting down"))
-        elif len(self._tasks) < self._concurrency:
+        elif len(self._tasks) + len(self._unwinding) < self._concurrency:
             self._start(request)
         elif len(self._waiting) < self._mailbox:
             self._waiting[request.sender, request.id] = request
@@ -92,8 +98,10 @@ class Service:
     def _cancelled(self, cancel: CancelIncoming) -> None:
         key = (cancel.sender, cancel.id)
         self._waiting.pop(key, None)
-        task = self._tasks.get(key)
+        task = self._tasks.pop(key, None)
         if task:
+            del self._requests[key]
+            self._unwinding.add(task)
             task.cancel()
 
     def _lettered(self, letter: Lettered) -> None:
@@ -115,33 +123,49 @@ class Service:
     def _start(self, request: Incoming) -> None:
         key = (request.sender, request.id)
         task = asyncio.get_running_loop().create_task(self._handle(request))
-        self._tasks[key] = task
-        task.add_done_callback(lambda _: self._done(key))
+        self._tasks[key], self._requests[key] = task, request
+        task.add_done_callback(lambda _: self._done(key, task))
 
-    def _done(self, key: tuple[str, bytes]) -> None:
-        self._tasks.pop(key, None)
+    def _done(self, key: tuple[str, bytes], task: asyncio.Task[None]) -> None:
+        self._unwinding.discard(task)
+        if self._tasks.get(key) is task:
+            del self._tasks[key]
+            self.client.fail(self._requests.pop(key), self._cancellation())  # unless it is answered: it never ran
         if self._waiting and not self._stopping:
             self._start(self._waiting.pop(next(iter(self._waiting))))
 
+    def _cancellation(self) -> RequestError:
+        return Stopping(f"{self.client.name} is shutting down") if self._stopping else Cancelled("cancelled")
+
     async def _handle(self, request: Incoming) -> None:
+        key, task = (request.sender, request.id), asyncio.current_task()
+        error = await self._outcome(request)
+        if error is not None and self._tasks.get(key) is task:  # else the caller cancelled, and may have asked again since
+            self.client.fail(request, error)
+
+    async def _outcome(self, request: Incoming) -> RequestError | None:
+        """Let the handler answer; returns why there is no answer."""
         client = self.client
         kind, handler = self._handlers.get(request.method, (Any, None))
         if handler is None:
-            client.fail(request, Unsupported(f"{client.name} knows no method {request.method!r}"))
-            return
+            return Unsupported(f"{client.name} knows no method {request.method!r}")
         try:
-            async with asyncio.timeout_at(request.deadline):
-                payload = decode_body(request.body, kind)
-                client.reply(request, await handler(payload, request))
+            payload = decode_body(request.body, kind)
         except BadMessage as error:
-            client.fail(request, Refused(f"{request.method}: {error}"))
+            return Refused(f"{request.method}: {error}")
+        patience = asyncio.timeout_at(request.deadline)
+        try:
+            async with patience:
+                answer = await handler(payload, request)
+            if self._tasks.get((request.sender, request.id)) is asyncio.current_task():
+                client.reply(request, answer)
         except RequestError as error:
-            client.fail(request, error)
-        except TimeoutError:
-            client.fail(request, TimedOut(f"{client.name} did not finish {request.method} in time"))
+            return error
         except asyncio.CancelledError:
-            stopped = Stopping(f"{client.name} is shutting down") if self._stopping else Cancelled("cancelled")
-            client.fail(request, stopped)
+            return self._cancellation()
         except Exception as error:
+            if patience.expired() and isinstance(error, TimeoutError):
+                return TimedOut(f"{client.name} did not finish {request.method} in time")
             log.warning("%s: %s failed", client.name, request.method, exc_info=True)
-            client.fail(request, RemoteError(f"{type(error).__name__}: {error}"))
+            return RemoteError(f"{type(error).__name__}: {error}")
+        return None

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from .effects import CancelIncoming, Effect, Incoming, Send
-from .errors import RequestError
+from .errors import BadMessage, RequestError
 from .frames import encode_body, encode_head
 from .messages import Error, Reply, Request, Working
 
@@ -56,8 +56,12 @@ class Serving:
 
     def fail(self, sender: str, id: bytes, error: RequestError) -> list[Effect]:  # noqa: A002
         """Answer an open request with an error. Errors are not kept: a repeated id is a new try."""
-        head = encode_head(Error(id, error.code, str(error)[:2000]))
-        body = encode_body(error.details) if error.details else b""
+        message = str(error)[:2000].encode(errors="replace").decode()
+        try:
+            body = encode_body(error.details) if error.details else b""
+        except BadMessage:  # the caller must have its answer, if without the details
+            body = b""
+        head = encode_head(Error(id, error.code, message))
         return self._close((sender, id), Send(sender.encode(), head, body), keep=False)
 
     def tick(self, now: float) -> list[Effect]:

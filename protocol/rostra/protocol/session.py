@@ -4,15 +4,17 @@ Inputs are what came from the sockets, the clock, and the wishes of the program;
 task inside; `now` is seconds on any monotonic clock.
 """
 
+from collections import deque
 from enum import Enum
 from typing import Any
 
 from .calls import Calls
-from .directory import Replayed
-from .effects import Answered, Bound, Closed, Effect, Ended, Failed, Lettered, Send
-from .errors import BadMessage, Cancelled, Refused, from_wire
+from .directory import Heads, Replayed
+from .effects import Answered, Bound, Closed, Effect, Ended, Failed, Lettered, NotPosted, Send
+from .errors import BadMessage, Cancelled, Refused, RequestError, TooLarge, from_wire
 from .frames import decode_body, decode_head, encode_body, encode_head
 from .ids import new_id
+from .limits import MAX_EVENT
 from .mailing import Incoming as Letters
 from .mailing import Outgoing
 from .messages import (
@@ -46,6 +48,11 @@ OUTBOX = 1024
 """Events kept for a broker that is away; older ones are lost, and counted by their subscribers."""
 
 
+OUTBOX_BYTES = 8 * 1024 * 1024
+MAX_PRODUCED = 10_000
+"""Topics whose events are counted; the one published to longest ago is forgotten first."""
+
+
 class State(Enum):
     """Where a session stands."""
 
@@ -69,12 +76,16 @@ class Session:
         self._beats = self._heard = 0
         self._beat_at = self._greet_at = float("inf")
         self._produced: dict[str, int] = {}
-        self._outbox: list[Send] = []
+        self._outbox: deque[Send] = deque()
+        self._outbox_bytes = 0
+        self._error: RequestError | None = None
         self._internal: dict[bytes, Ask] = {}
 
     @property
     def due(self) -> float:
         """When `tick` wants to be called next."""
+        if self.state is State.ENDED:
+            return float("inf")
         return min(self._beat_at, self._greet_at, self.calls.due, self.serving.due, self.subscriptions.due, self.outgoing.due)
 
     # ---- the connection
@@ -105,6 +116,8 @@ class Session:
     def tick(self, now: float) -> list[Effect]:
         """Time has passed."""
         effects: list[Effect] = []
+        if self.state is State.ENDED:
+            return effects
         if now >= self._greet_at:
             effects += self._greet(now)
         if now >= self._beat_at:
@@ -137,6 +150,8 @@ class Session:
         traceparent: str = "",
     ) -> list[Effect]:
         """Ask `peer` ("" = the broker) for `method`; ends in `Answered` or `Failed`. Times in seconds."""
+        if self.state is State.ENDED:
+            return [Failed(id, self._error or Cancelled("the session was closed", peer=peer))]
         return self.calls.start(id, peer, method, body, now, timeout, absent, traceparent)
 
     def cancel(self, id: bytes) -> list[Effect]:  # noqa: A002
@@ -145,6 +160,8 @@ class Session:
 
     def tell(self, token: bytes, recipient: str, body: bytes, now: float, traceparent: str = "") -> list[Effect]:
         """Send a letter; ends in `Posted` (the broker has it on disk) or `NotPosted`."""
+        if self.state is State.ENDED:
+            return [NotPosted(token, self._error or Cancelled("the session was closed", peer=recipient))]
         return self.outgoing.tell(token, recipient, body, now, traceparent)
 
     def mail_done(self, letter: Lettered) -> list[Effect]:
@@ -156,14 +173,21 @@ class Session:
         return self.letters.failed(letter, reason)
 
     def publish(self, topic: str, body: bytes) -> list[Effect]:
-        """Publish an event; while the broker is away the newest `OUTBOX` events are kept."""
-        sequence = self._produced[topic] = self._produced.get(topic, 0) + 1
+        """Publish an event; while the broker is away the newest `OUTBOX` events are kept. Raises `TooLarge`."""
+        if len(body) > MAX_EVENT:
+            raise TooLarge(f"an event of {len(body)} bytes; {MAX_EVENT} is the limit")
+        sequence = self._produced.pop(topic, 0) + 1
         send = Send(b"", encode_head(Publish(topic, self.boot, sequence)), body)
+        self._produced[topic] = sequence
+        if len(self._produced) > MAX_PRODUCED:
+            del self._produced[next(iter(self._produced))]
         if self.state is State.BOUND:
             return [send]
-        self._outbox.append(send)
-        if len(self._outbox) > OUTBOX:
-            del self._outbox[0]
+        if self.state is not State.ENDED:
+            self._outbox.append(send)
+            self._outbox_bytes += len(body)
+            while len(self._outbox) > OUTBOX or self._outbox_bytes > OUTBOX_BYTES:
+                self._outbox_bytes -= len(self._outbox.popleft().body)
         return []
 
     def subscribe(self, pattern: str, since: int | None, now: float) -> tuple[int, list[Effect]]:
@@ -180,6 +204,8 @@ class Session:
 
     def received(self, peer: bytes, head: bytes, body: bytes, now: float) -> list[Effect]:
         """Three frames arrived over the connection. What is no message is counted and dropped."""
+        if self.state is State.ENDED:
+            return []
         try:
             sender, header = peer.decode(), decode_head(head)
             return self._dispatch(sender, header, body, now)
@@ -189,12 +215,14 @@ class Session:
 
     def received_event(self, topic: bytes, head: bytes, body: bytes, now: float) -> list[Effect]:
         """Three frames arrived over the event socket."""
+        if self.state is State.ENDED:
+            return []
         try:
             header = decode_head(head)
             if isinstance(header, Event):
-                effects = self.subscriptions.event(topic.decode(), header, body)
+                effects = self.subscriptions.event(topic.decode(), header, body, now)
             elif isinstance(header, Subscribed) and topic == NONCE_MARK + header.nonce:
-                effects = self.subscriptions.subscribed(header.nonce, decode_body(body, dict[str, tuple[bytes, int]]))
+                effects = self.subscriptions.subscribed(header, decode_body(body, Heads))
             else:
                 return []
         except (BadMessage, UnicodeDecodeError):
@@ -219,8 +247,7 @@ class Session:
             case Reject():
                 return self.outgoing.rejected(sender, header, now)
             case Error() if header.id:
-                details = decode_body(body, dict[str, Any]) if body else None
-                error = from_wire(header.code, header.message, peer=sender, details=details)
+                error = from_wire(header.code, header.message, peer=sender, details=_details(body))
                 return self._sifted(self.calls.failed(header.id, sender, error, now), now)
             case Error() if not sender:
                 error = from_wire(header.code, header.message, peer="")
@@ -248,7 +275,8 @@ class Session:
         fresh, self._broker = header.boot != self._broker, header.boot
         self.state, self._greet_at, self._beat_at, self._heard = State.BOUND, float("inf"), now + BEAT, self._beats
         effects: list[Effect] = [Bound(header.address, fresh), *self._outbox]
-        self._outbox = []
+        self._outbox.clear()
+        self._outbox_bytes = 0
         for id_ in [id_ for id_, ask in self._internal.items() if ask.method == "subscribe"]:
             self.calls.forget(id_)  # every path is proven anew below
             del self._internal[id_]
@@ -257,13 +285,17 @@ class Session:
         effects += self.outgoing.rebound(now)
         return effects + self._asked(self.subscriptions.reopen(now), now)
 
-    def _end(self, error: Any) -> list[Effect]:
+    def _end(self, error: RequestError | None) -> list[Effect]:
         if self.state is State.ENDED:
             return []
         self.state, self._beat_at, self._greet_at = State.ENDED, float("inf"), float("inf")
-        effects = [effect for effect in self.calls.close() if not (isinstance(effect, Failed) and effect.id in self._internal)]
+        self._error = error
+        failed = self.calls.close(error or Cancelled("the session was closed"))
+        effects = [effect for effect in failed if not (isinstance(effect, Failed) and effect.id in self._internal)]
         effects += self.outgoing.close()
-        return [*effects, Ended(error or Cancelled("the session was closed"))]
+        self._internal.clear()
+        self._outbox.clear()
+        return [*effects, Ended(error)]
 
     def _asked(self, effects: list[Effect], now: float) -> list[Effect]:
         """Turn what the subscriptions ask of the broker into calls of our own."""
@@ -281,8 +313,26 @@ class Session:
             if ask is None:
                 out.append(effect)
             elif ask.method == "replay":
-                replayed = decode_body(effect.body, Replayed) if isinstance(effect, Answered) else None
-                out += self._asked(self.subscriptions.replayed(ask.id, replayed), now)
+                replayed = _replayed(effect.body) if isinstance(effect, Answered) else None
+                out += self._asked(self.subscriptions.replayed(ask.id, replayed, now), now)
             elif isinstance(effect, Failed) and isinstance(effect.error, Refused):
                 out += [*self.subscriptions.unsubscribe(ask.number), Closed(ask.number, effect.error)]
         return out
+
+
+def _replayed(body: bytes) -> Replayed | None:
+    """The answer to a `replay`; None when it is no such answer, which is as good as none."""
+    try:
+        replayed: Replayed = decode_body(body, Replayed)
+    except BadMessage:
+        return None
+    return replayed
+
+
+def _details(body: bytes) -> dict[str, Any] | None:
+    """The details of an ERROR. What is no map of details is no reason to leave the caller without the error."""
+    try:
+        details: dict[str, Any] | None = decode_body(body, dict[str, Any]) if body else None
+    except BadMessage:
+        return None
+    return details

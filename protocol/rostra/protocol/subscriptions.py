@@ -1,37 +1,93 @@
 """Events on their way in: in order, each once, and what is lost is counted exactly (SPEC §6.4).
 
 A subscription keeps a cursor per topic. A jump in the broker's sequence, or a consumer that was too slow for its queue, makes
-the topic *behind*: live events are let go, and the topic is filled again from what the broker retains. What it no longer
-retains is `Missed`, with its exact number.
+the topic *behind*: live events are let go, and the topic is filled again from what the broker retains.
+
+Each publisher counts its events on a topic from 1, the lost ones included, so what a subscription misses is the sum over the
+publishers of what they counted and it did not deliver: across a broker that forgot, a connection that failed, an outbox that
+overflowed. The broker says where each publisher stood when the subscription began, and how far it has forgotten each.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from .directory import Replay, Replayed, Subscribe
+from .directory import Heads, Position, Replay, Replayed, Subscribe
 from .effects import Delivered, Effect, Listen, Missed, Open
 from .frames import decode_head, encode_body
 from .ids import new_id
-from .messages import Event
+from .messages import Event, Subscribed
 from .names import literal_prefix, matches
 
 CAPACITY = 1024
 """Events that wait for a consumer before its subscription falls behind."""
+PAGE = 256
+"""Events asked for at once."""
 NONCE_MARK = b"\0"
 """A nonce's topic is this byte and the nonce; no topic begins so."""
 REOPEN = 3.0
-"""Seconds until an unproven path is proven anew."""
+"""Seconds until an unproven path, or a replay that failed, is tried again."""
+RECHECK = 10.0
+"""Seconds after an event until the path is proven anew: the last events before a silence may be the ones that were lost."""
+MAX_PRODUCERS = 1024
+"""Publishers remembered per topic and subscription."""
+MAX_CURSORS = 8192
+"""Topics remembered per subscription; beyond, those are forgotten of which the broker retains nothing."""
 
-Heads = dict[str, tuple[bytes, int]]
+Producer = tuple[str, bytes]
 
 
 @dataclass(slots=True)
 class _Cursor:
     series: bytes
     last: int
+    partial: bool = False
+    """It began in the past (`since`): where the publishers stood then is not known."""
     known: int = 0
     behind: bool = False
     asked: bytes = b""
-    producers: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    producers: OrderedDict[Producer, int] = field(default_factory=OrderedDict)
+    """What each publisher called its newest event that was delivered or counted as missed."""
+    heard: dict[Producer, int] = field(default_factory=dict)
+    """The same of publishers of whom nothing was delivered yet."""
+
+    def reset(self, series: bytes) -> None:
+        """The broker counts the topic anew."""
+        self.series, self.last, self.known, self.behind, self.asked = series, 0, 0, False, b""
+        for producer, number in self.heard.items():
+            self.producers.setdefault(producer, number)
+        self.heard.clear()
+        self.partial = False
+
+    def begin(self, positions: tuple[Position, ...]) -> None:
+        """The subscription begins here."""
+        for sender, epoch, number in positions:
+            self.note((sender, epoch), number)
+
+    def hear(self, producer: Producer, number: int) -> None:
+        """An event passed by that is not delivered yet."""
+        if producer not in self.producers and len(self.heard) < MAX_PRODUCERS:
+            self.heard.setdefault(producer, number - 1)
+
+    def note(self, producer: Producer, number: int) -> int:
+        """An event is delivered; returns how many of its publisher's were lost right before it."""
+        before = self.producers.get(producer)
+        self.producers[producer] = number
+        self.producers.move_to_end(producer)
+        if len(self.producers) > MAX_PRODUCERS:
+            self.producers.popitem(last=False)
+        return max(0, number - before - 1) if before is not None else 0
+
+    def skip(self, replayed: Replayed) -> int:
+        """What lies before `replayed.first` is lost; returns how many events that is."""
+        gap, lost = replayed.first - 1 - self.last, 0
+        for sender, epoch, first, newest in replayed.forgotten:
+            before = self.producers.get((sender, epoch), first - 1)
+            if newest > before:
+                lost += newest - before
+                self.note((sender, epoch), newest)
+        lost = gap if self.partial else max(gap, lost)
+        self.last, self.partial = replayed.first - 1, False
+        return lost
 
 
 @dataclass(slots=True)
@@ -43,6 +99,7 @@ class _Subscription:
     nonce: bytes = b""
     opened: bool = False
     retry_at: float = float("inf")
+    parts: dict[int, Heads] = field(default_factory=dict)
     cursors: dict[str, _Cursor] = field(default_factory=dict)
 
 
@@ -107,42 +164,53 @@ class Subscriptions:
                 effects += self._prove(number, one, now)
         return effects
 
-    def subscribed(self, nonce: bytes, heads: Heads) -> list[Effect]:
-        """SUBSCRIBED arrived over the event socket."""
-        number = self._nonces.pop(nonce, None)
+    def subscribed(self, header: Subscribed, heads: Heads) -> list[Effect]:
+        """SUBSCRIBED, or a part of it, arrived over the event socket."""
+        number = self._nonces.get(header.nonce)
         one = self._all.get(number) if number is not None else None
         if one is None or number is None:
             return []
-        effects: list[Effect] = [Listen(NONCE_MARK + nonce, on=False)]
+        one.parts[header.part] = heads
+        if len(one.parts) < header.parts:
+            return []
+        del self._nonces[header.nonce]
+        parts, one.parts = one.parts, {}
+        effects: list[Effect] = [Listen(NONCE_MARK + header.nonce, on=False)]
         first, one.opened, one.retry_at = not one.opened, True, float("inf")
-        for topic, (series, last) in heads.items():
-            if not matches(one.pattern, topic):
-                continue
+        heads = {topic: head for part in parts.values() for topic, head in part.items() if matches(one.pattern, topic)}
+        for topic, (series, last, positions) in heads.items():
             cursor = one.cursors.get(topic)
             if cursor is None:
-                start = (last if one.since is None else min(one.since, last)) if first else 0
-                cursor = one.cursors[topic] = _Cursor(series, start)
+                cursor = one.cursors[topic] = _Cursor(series, 0)
+                if first:
+                    cursor.last = last if one.since is None else min(one.since, last)
+                    cursor.partial = cursor.last < last
+                    if not cursor.partial:
+                        cursor.begin(positions)
             elif cursor.series != series:
-                cursor.series, cursor.last, cursor.known, cursor.behind, cursor.asked = series, 0, 0, False, b""
+                cursor.reset(series)
             cursor.known = max(cursor.known, last)
             if cursor.last < cursor.known:
                 cursor.behind, cursor.asked = True, b""
                 self._fill(number, topic, one, cursor)
+        if len(one.cursors) > MAX_CURSORS:
+            one.cursors = {topic: cursor for topic, cursor in one.cursors.items() if topic in heads}
         if first:
             effects.append(Open(number))
         return effects
 
-    def event(self, topic: str, header: Event, body: bytes) -> list[Effect]:
+    def event(self, topic: str, header: Event, body: bytes, now: float) -> list[Effect]:
         """An EVENT arrived over the event socket."""
         effects: list[Effect] = []
         for number, one in self._all.items():
             if not one.opened or not matches(one.pattern, topic):
                 continue
+            one.retry_at = min(one.retry_at, now + RECHECK)
             cursor = one.cursors.get(topic)
             if cursor is None:
                 cursor = one.cursors[topic] = _Cursor(header.series, 0)
             elif cursor.series != header.series:
-                cursor.series, cursor.last, cursor.known, cursor.behind, cursor.asked = header.series, 0, 0, False, b""
+                cursor.reset(header.series)
             cursor.known = max(cursor.known, header.sequence)
             if header.sequence <= cursor.last:
                 continue
@@ -150,11 +218,12 @@ class Subscriptions:
                 self._deliver(number, topic, one, cursor, header, body, effects)
                 continue
             cursor.behind = True
+            cursor.hear((header.sender, header.epoch), header.producer_sequence)
             self._fill(number, topic, one, cursor)
         return effects
 
-    def replayed(self, id: bytes, replayed: Replayed | None) -> list[Effect]:  # noqa: A002
-        """The answer to a `replay` arrived; None: it failed, and is asked again with the next event."""
+    def replayed(self, id: bytes, replayed: Replayed | None, now: float) -> list[Effect]:  # noqa: A002
+        """The answer to a `replay` arrived; None: it failed, and what there is to ask is found out anew a little later."""
         number, topic = self._replays.pop(id, (0, ""))
         one = self._all.get(number)
         cursor = one.cursors.get(topic) if one else None
@@ -162,23 +231,28 @@ class Subscriptions:
             return []
         cursor.asked = b""
         if replayed is None:
+            one.retry_at = min(one.retry_at, now + REOPEN)
             return []
         effects: list[Effect] = []
         if replayed.series != cursor.series:
-            cursor.series, cursor.last, cursor.known = replayed.series, 0, 0
+            cursor.reset(replayed.series)
+            cursor.known, cursor.behind = replayed.last, replayed.last > 0
+            self._fill(number, topic, one, cursor)  # this answer begins where the old series ended: of no use
+            return []
+        before = cursor.last
         cursor.known = max(cursor.known, replayed.last)
         if replayed.first > cursor.last + 1:
-            effects.append(Missed(number, topic, replayed.first - 1 - cursor.last))
-            cursor.last = replayed.first - 1
-            cursor.producers.clear()
+            effects.append(Missed(number, topic, cursor.skip(replayed)))
         for head, body in replayed.events:
             header = decode_head(head)
             if isinstance(header, Event) and header.sequence == cursor.last + 1 and one.room > 0:
                 self._deliver(number, topic, one, cursor, header, body, effects)
         if cursor.last >= cursor.known:
             cursor.behind = False
-        else:
+        elif cursor.last > before:
             self._fill(number, topic, one, cursor)
+        else:
+            one.retry_at = min(one.retry_at, now + REOPEN)  # an answer that does not help is not asked for in a loop
         return effects
 
     def taken(self, number: int) -> None:
@@ -187,7 +261,7 @@ class Subscriptions:
         if one is None:
             return
         one.room += 1
-        if one.room == self._capacity // 2 or one.room == self._capacity:
+        if one.room == max(1, self._capacity // 2) or one.room == self._capacity:
             for topic, cursor in one.cursors.items():
                 if cursor.behind:
                     self._fill(number, topic, one, cursor)
@@ -196,28 +270,26 @@ class Subscriptions:
         effects: list[Effect] = []
         if self._nonces.pop(one.nonce, None) is not None:
             effects.append(Listen(NONCE_MARK + one.nonce, on=False))
-        one.nonce, one.retry_at = new_id(), now + REOPEN
+        one.nonce, one.retry_at, one.parts = new_id(), now + REOPEN, {}
         self._nonces[one.nonce] = number
         self.asks.append(Ask(new_id(), "subscribe", encode_body(Subscribe(pattern=one.pattern, nonce=one.nonce)), number))
         return [*effects, Listen(NONCE_MARK + one.nonce)]
 
     def _fill(self, number: int, topic: str, one: _Subscription, cursor: _Cursor) -> None:
-        if cursor.asked or one.room < min(self._capacity // 2, 256):
+        if cursor.asked or one.room < max(1, min(self._capacity // 2, PAGE)):
             return
         cursor.asked = new_id()
         self._replays[cursor.asked] = (number, topic)
-        limit = min(one.room, 256)
-        self.asks.append(Ask(cursor.asked, "replay", encode_body(Replay(topic=topic, after=cursor.last, limit=limit)), number))
+        body = encode_body(Replay(topic=topic, after=cursor.last, limit=min(one.room, PAGE)))
+        self.asks.append(Ask(cursor.asked, "replay", body, number))
 
     @staticmethod
     def _deliver(
         number: int, topic: str, one: _Subscription, cursor: _Cursor, header: Event, body: bytes, effects: list[Effect]
     ) -> None:
-        producer = (header.sender, header.epoch)
-        before = cursor.producers.get(producer)
-        if before is not None and header.producer_sequence > before + 1:
-            effects.append(Missed(number, topic, header.producer_sequence - before - 1))
-        cursor.producers[producer] = header.producer_sequence
+        lost = cursor.note((header.sender, header.epoch), header.producer_sequence)
+        if lost:
+            effects.append(Missed(number, topic, lost))
         cursor.last = header.sequence
         one.room -= 1
         effects.append(Delivered(number, topic, header, body))

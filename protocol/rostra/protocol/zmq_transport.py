@@ -67,12 +67,16 @@ class _Reader:
     def _drain(self) -> None:
         self._armed = False
         taken = 0
-        while not self._closed and self._get(_EVENTS) & _POLLIN:
-            self._take(self)
-            taken += 1
-            if taken >= BATCH:
-                self.arm()
-                return
+        try:
+            while not self._closed and self._get(_EVENTS) & _POLLIN:
+                self._take(self)
+                taken += 1
+                if taken >= BATCH:
+                    self.arm()
+                    return
+        except BaseException:
+            self.arm()  # the descriptor will not speak again of what is left
+            raise
 
     def close(self) -> None:
         self._closed = True
