@@ -24,11 +24,9 @@ PAGE = 256
 """Events asked for at once."""
 NONCE_MARK = b"\0"
 """A nonce's topic is this byte and the nonce; no topic begins so."""
-CHECK = 5.0
-"""Seconds after an event until the topic's head is compared: the last events of a burst may be the ones that were lost."""
 REOPEN = 3.0
 """Seconds until an unproven path, or a replay that failed, is tried again."""
-RECHECK = 10.0
+RECHECK = 5.0
 """Seconds after an event until the path is proven anew: the last events before a silence may be the ones that were lost."""
 MAX_PRODUCERS = 1024
 """Publishers remembered per topic and subscription."""
@@ -214,7 +212,6 @@ class Subscriptions:
             elif cursor.series != header.series:
                 cursor.reset(header.series)
             cursor.known = max(cursor.known, header.sequence)
-            one.retry_at = min(one.retry_at, now + CHECK)
             if header.sequence <= cursor.last:
                 continue
             if not cursor.behind and header.sequence == cursor.last + 1 and one.room > 0:

@@ -65,40 +65,30 @@ class _Reader:
 
     def _drain(self) -> None:
         self._armed = False
-<<<<<<< /tmp/m.ours
         recv, get = self._recv, self._get
-        for _ in range(BATCH):
-            if self._closed:
-                return
-            try:
-                first, second, third = recv(_NOBLOCK), recv(_NOBLOCK), recv(_NOBLOCK)
-            except zmq.Again:  # nothing is left, or a message was too short
-                return
-            if not get(_RCVMORE):
-                self._take(first, second, third)
-            else:
-                self._skip()
-            if self._closed or not get(_EVENTS) & _POLLIN:
-                return
+        try:
+            for _ in range(BATCH):
+                if self._closed:
+                    return
+                try:
+                    first, second, third = recv(_NOBLOCK), recv(_NOBLOCK), recv(_NOBLOCK)
+                except zmq.Again:  # nothing is left, or a message was too short
+                    return
+                if not get(_RCVMORE):
+                    self._take(first, second, third)
+                else:
+                    self._skip()
+                if self._closed or not get(_EVENTS) & _POLLIN:
+                    return
+        except BaseException:
+            self.arm()  # the descriptor will not speak again of what is left
+            raise
         self.arm()
 
     def _skip(self) -> None:
         """Drain and drop a message of too many frames."""
         while self._get(_RCVMORE):
             self._recv(_NOBLOCK)
-=======
-        taken = 0
-        try:
-            while not self._closed and self._get(_EVENTS) & _POLLIN:
-                self._take(self)
-                taken += 1
-                if taken >= BATCH:
-                    self.arm()
-                    return
-        except BaseException:
-            self.arm()  # the descriptor will not speak again of what is left
-            raise
->>>>>>> /tmp/m.new
 
     def close(self) -> None:
         """Call nothing any more."""
