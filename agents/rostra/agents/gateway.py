@@ -69,6 +69,8 @@ class Gateway:
         self._models = {
             name: make_model(name, model, base) if isinstance(model, ModelConfig) else model for name, model in models.items()
         }
+        for config in self._configs.values():
+            cost_of(Usage(), config)  # loads the published prices now, not in the midst of the first answer
         self._caches = {name: Cache() for name, config in self._configs.items() if config.cache}
         self._recorder = Recorder(record) if record else None
         self.stats = dict.fromkeys(models, ModelStats())

@@ -74,7 +74,7 @@ async def test_tool_calls_are_put_together_from_their_fragments(faulty: Any, mak
 
 @pytest.mark.parametrize("kind", ["truncate", "malformed", "disconnect"])
 async def test_a_stream_that_breaks_is_asked_for_again(faulty: Any, make: Make, kind: str) -> None:
-    text = f"These are the words of {'a rather long ' * 12}answer."
+    text = f"These are the words of {'a rather long ' * 6}answer."
     faulty.will(
         {"type": "reply", "text": text, "times": 3}, {"type": "stream_fault", "kind": kind, "after_chunks": 3, "times": 2}
     )
@@ -225,6 +225,39 @@ async def test_two_names_that_are_both_refused_end_in_the_servers_error(raw: Any
         await make(raw.base_url).complete(asked(options={"max_tokens": 5}))
 
     assert len(raw.bodies) <= 5
+
+
+async def test_a_stream_that_ends_before_the_usual_usage_was_cut_off(raw: Any, make: Make) -> None:
+    whole, cut = (delta(content="x"), finish(), USAGE), (delta(content="x"), finish())
+    raw.streams(*whole)
+    raw.streams(*cut, finished=False)
+    raw.streams(*whole)
+    model = make(raw.base_url)
+
+    completions = [await model.complete(asked()) for _ in range(2)]
+
+    assert [one.usage.estimated for one in completions] == [False, False]
+    assert len(raw.bodies) == 3
+
+
+async def test_a_server_that_sends_usage_only_sometimes_is_asked_again_just_once(raw: Any, make: Make) -> None:
+    raw.streams(delta(content="x"), finish(), USAGE)
+    raw.streams(delta(content="x"), finish())
+    model = make(raw.base_url)
+
+    completions = [await model.complete(asked()) for _ in range(3)]
+
+    assert [one.usage.estimated for one in completions] == [False, True, True]
+    assert len(raw.bodies) == 4
+
+
+async def test_an_answer_that_lacks_only_its_usage_is_better_than_none(raw: Any, make: Make) -> None:
+    raw.streams(delta(content="x"), finish(), USAGE)
+    raw.streams(delta(content="y"), finish(), finished=False)
+    raw.refuses(401, "the key was revoked")
+    model = make(raw.base_url)
+
+    assert [(await model.complete(asked())).content for _ in range(2)] == ["x", "y"]
 
 
 async def test_an_error_in_the_midst_of_a_stream_is_retried(raw: Any, make: Make) -> None:

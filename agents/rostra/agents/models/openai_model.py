@@ -75,6 +75,8 @@ class OpenAIModel:
         self._options, self._retries, self._first = options or {}, retries, first
         self._timeout, self._begin, self._stall = timeout, begin, stall
         self._pace = pace or Pace(0)
+        self._counts: bool | None = None
+        """Whether the server sends usage; None: it has not been seen yet."""
         try:
             self._client = openai.AsyncOpenAI(
                 api_key=api_key,
@@ -132,15 +134,29 @@ class OpenAIModel:
         return completion
 
     async def _attempts(self, request: CompletionRequest, options: Body, messages: list[Body], shown: Shown) -> Completion:
-        """Attempts until one succeeds, or none is left."""
+        """Attempts until one succeeds, or none is left.
+
+        A server that sends usage and for once does not was cut off, if only after the last word: the terminator is missing too,
+        but the SDK does not show it. It is asked again, once; an answer that seemed whole is kept in case nothing better comes.
+        """
         attempt = lessons = 0
+        spare: Completion | None = None
         while True:
             body = self._body(request, options, messages, self.profile)
             await self._pace.wait()
             shown.begin()
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await self._attempt(request, body, shown)
+                    completion = await self._attempt(request, body, shown)
+                if not completion.usage.estimated:
+                    self._counts = self._counts is not False
+                elif self._counts and "stream_options" in body:
+                    if spare:
+                        self._counts = False  # it counts when it likes
+                        return completion
+                    spare = completion
+                    raise ModelError("the stream ended before the usage came", retryable=True)
+                return completion
             except TimeoutError:
                 failure = ModelError(f"no whole answer within {self._timeout:g} s", retryable=True)
             except ModelError as error:
@@ -149,12 +165,12 @@ class OpenAIModel:
                 lessons += 1
                 continue
             if not failure.retryable:
-                raise failure
+                return _else(spare, failure)
             ordered = failure.details.get("retry_after")
             pause = max(backoff(attempt, self._first), (ordered or 0) * 1.02)
             attempt += 1
             if attempt > self._retries or (ordered or 0) > LONGEST_ORDERED:
-                raise failure
+                return _else(spare, failure)
             log.info("%s: attempt %d failed: %s; the next in %.1f s", self.model, attempt, failure, pause)
             await asyncio.sleep(pause)
 
@@ -258,6 +274,12 @@ class OpenAIModel:
 
     def _redacted(self, text: str) -> str:
         return redact(text, self._client.api_key)[:1000]
+
+
+def _else(spare: Completion | None, failure: ModelError) -> Completion:
+    if spare is None:
+        raise failure
+    return spare
 
 
 def _chunk(raw: Any) -> Chunk:

@@ -29,7 +29,6 @@ def published_prices() -> bool:
     return importlib.util.find_spec("genai_prices") is not None
 
 
-@lru_cache(maxsize=256)
 def _published(model: str, address: str, prompt: int, completion: int) -> Decimal:
     if not published_prices():
         return Decimal(0)
