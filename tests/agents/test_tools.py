@@ -67,7 +67,7 @@ def test_the_schema_follows_from_the_annotations() -> None:
 
 def test_a_tool_is_still_its_function() -> None:
     assert add(1, b=4) == 5
-    assert add.__name__ == "add"
+    assert add.name == "add"
 
 
 async def test_rich_types_are_described_and_converted() -> None:

@@ -1,0 +1,88 @@
+"""Runs the code blocks of messages for one agent."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from rostra.protocol import ChatMessage
+
+from . import sandbox
+from .blocks import LANGUAGES, CodeBlock, latest_blocks
+from .config import CodeExecution
+from .mounts import python
+from .sealed import Sealed
+
+KEPT_CHATS = 32
+KEPT_BYTES = 256 * 1024 * 1024
+"""Work directories that are remembered, together; the one least recently used is forgotten first."""
+SHELL = "/bin/sh"
+
+
+class CodeRunner:
+    """Runs code in sandboxes, one a block; the blocks of one chat share a work directory, also across turns."""
+
+    def __init__(self, config: CodeExecution) -> None:
+        self.config = config
+        self._work: OrderedDict[str, Sealed] = OrderedDict()
+
+    async def reply(self, messages: Sequence[ChatMessage], agent: str, chat: str) -> str | None:
+        """Run the code of the last messages (see `latest_blocks`) and tell how it went; None: there is none.
+
+        Raises `SandboxUnavailable`.
+        """
+        blocks = latest_blocks(messages, agent, self.config.last_messages)
+        if not blocks:
+            return None
+        code, output = await self.run(blocks, chat)
+        return f"exitcode: {code} (execution {'failed' if code else 'succeeded'})\nCode output: {output}"
+
+    async def run(self, blocks: Sequence[CodeBlock], chat: str = "") -> tuple[int, str]:
+        """Run blocks one after the other, until one fails; returns the last exit code and all output.
+
+        `chat`: whose work directory they get; empty: a fresh one. Raises `SandboxUnavailable`.
+        """
+        work = self._work.pop(chat, None) if chat else None
+        outputs = []
+        code = 0
+        try:
+            for block in blocks:
+                command = _command(block)
+                if command is None:
+                    code = 1
+                    outputs.append(f"unknown language {block.language}")
+                    break
+                file = block.filename or f".block.{command[0].rpartition('/')[2]}"
+                job = sandbox.Job(command=command, file=file, code=block.code, temporary=not block.filename)
+                done = await sandbox.run(job, self.config, work)
+                if work is not None:
+                    work.close()
+                work, code = done.work, done.exit_code
+                outputs.append(done.output)
+                if code:
+                    break
+        finally:
+            if work is not None:
+                self._keep(chat, work)
+        return code, "\n".join(outputs)
+
+    def _keep(self, chat: str, work: Sealed) -> None:
+        if not chat:
+            work.close()
+            return
+        self._work[chat] = work
+        while len(self._work) > KEPT_CHATS or sum(each.size for each in self._work.values()) > KEPT_BYTES:
+            self._work.popitem(last=False)[1].close()
+
+    def close(self) -> None:
+        """Forget every work directory."""
+        while self._work:
+            self._work.popitem()[1].close()
+
+
+def _command(block: CodeBlock) -> tuple[str, ...] | None:
+    match LANGUAGES.get(block.language):
+        case "python":
+            return (python(),)
+        case "sh":
+            return ("/bin/bash",) if block.language == "bash" else (SHELL,)
+        case _:
+            return None

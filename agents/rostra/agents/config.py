@@ -1,0 +1,128 @@
+"""One agent as a team file describes it, and how its responder is made in the agent's own process."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any, Literal, assert_never
+
+import msgspec
+from msgspec import Meta
+
+from rostra.protocol import Client, RostraError
+
+from .code.config import CodeExecution
+from .responder import Responder
+
+AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
+HumanInputWord = Literal["always", "terminate", "never"]
+
+MODELLED = ("model", "system_message", "tools", "executes", "human_input", "max_replies", "default_reply", "code_execution")
+
+
+class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table `[agents.NAME]`; empty or None: the default of its kind."""
+
+    kind: AgentKind = "assistant"
+    description: str = ""
+    replicas: Annotated[int, Meta(ge=1)] = 1
+    model: str = ""
+    system_message: str | None = None
+    tools: tuple[str, ...] = ()
+    """`module:name`, offered to the model."""
+    executes: tuple[str, ...] = ()
+    """`module:name`, run here for others' models."""
+    human_input: HumanInputWord | None = None
+    max_replies: Annotated[int, Meta(ge=0)] | None = None
+    default_reply: str = ""
+    code_execution: CodeExecution | None = None
+    handler: str = ""
+    max_tool_rounds: Annotated[int, Meta(ge=0, le=1000)] = 10
+    model_options: dict[str, Any] = {}
+
+
+class BadAgent(RostraError):
+    """An agent cannot be made of its table; `name` is the agent."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"agent {name}: {reason}")
+        self.name, self.reason = name, reason
+
+
+def build(
+    config: AgentConfig, name: str, base: Path, client: Client | None, *, executes: Collection[str] | None = None
+) -> Responder:
+    """The responder of the agent `name`; `base` is the team file's folder.
+
+    `executes`: the `module:name` of all tools that run in this agent, as far as the whole team file tells; without it, those that
+    the table names. A tool that is offered but not among them runs in another member. Loads the user's modules. Raises
+    `LoadError`, `BadAgent`, or `BadTool`.
+    """
+    match config.kind:
+        case "handler":
+            return _handler(config, name, base)
+        case "teachable":
+            raise BadAgent(name, "the kind teachable is not available yet; use assistant")
+        case "assistant" | "user_proxy" | "conversable":
+            return _conversable(config, name, base, client, executes)
+        case _:
+            assert_never(config.kind)
+
+
+def _handler(config: AgentConfig, name: str, base: Path) -> Responder:
+    from .adapt import as_responder
+    from .loading import load
+
+    if not config.handler:
+        raise BadAgent(name, "the kind handler needs `handler`")
+    for key in MODELLED:
+        if getattr(config, key) != getattr(AgentConfig(), key):
+            raise BadAgent(name, f"the kind handler has no {key!r}")
+    try:
+        return as_responder(load(config.handler, base))
+    except TypeError as error:
+        raise BadAgent(name, f"handler {config.handler!r}: {error}") from error
+
+
+def _conversable(
+    config: AgentConfig, name: str, base: Path, client: Client | None, executes: Collection[str] | None
+) -> Responder:
+    from .assistant import AssistantAgent
+    from .conversable import ConversableAgent
+    from .loading import load
+    from .user_proxy import UserProxyAgent
+
+    if config.handler:
+        raise BadAgent(name, f"the kind {config.kind} has no 'handler'")
+    run_here = {*config.tools, *config.executes} if executes is None else {*executes, *config.executes}
+    loaded = {spec: load(spec, base) for spec in dict.fromkeys([*config.tools, *config.executes])}
+    options: dict[str, Any] = {
+        "description": config.description or None,
+        "max_consecutive_auto_reply": config.max_replies,
+        "default_auto_reply": config.default_reply,
+        "code_execution_config": config.code_execution or False,
+        "max_tool_rounds": config.max_tool_rounds,
+        "model_options": config.model_options,
+        "tools": [loaded[spec] for spec in config.tools if spec in run_here],
+        "offers": [loaded[spec] for spec in config.tools if spec not in run_here],
+        "executes": [loaded[spec] for spec in config.executes if spec not in config.tools],
+    }
+    if config.system_message is not None:
+        options["system_message"] = config.system_message
+    if config.human_input is not None:
+        options["human_input_mode"] = config.human_input.upper()
+    if config.model or config.kind == "assistant":
+        options |= _model(config, name, client)
+    kinds: dict[str, type[ConversableAgent]] = {
+        "assistant": AssistantAgent,
+        "user_proxy": UserProxyAgent,
+        "conversable": ConversableAgent,
+    }
+    return kinds[config.kind](name, **options)
+
+
+def _model(config: AgentConfig, name: str, client: Client | None) -> dict[str, Any]:
+    from .models.gateway_model import GatewayModel
+
+    if client is None:
+        raise BadAgent(name, "a model is reached over the bus, and there is none")
+    model = config.model or "default"
+    return {"model": GatewayModel(client, model), "model_name": model}
