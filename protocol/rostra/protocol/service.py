@@ -44,6 +44,9 @@ class Service:
         self._unwinding: set[asyncio.Task[None]] = set()
         """Cancelled by their callers and not yet done: what they would answer, nobody wants."""
         self._waiting: dict[tuple[str, bytes], Incoming] = {}
+        self._deadlines: dict[tuple[str, bytes], Incoming] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
         self._stopping = False
         self._mail: tuple[Any, MailHandler] | None = None
         self._reading: asyncio.Task[None] | None = None
