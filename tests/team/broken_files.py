@@ -83,6 +83,13 @@ BROKEN = [
         "agents.c.kind",
         '"asistant" is no kind of agent; did you mean "assistant"?',
     ),
+    one(
+        "a kind that is not there yet",
+        '[agents.c]\nkind = "teachable"\n',
+        2,
+        "agents.c.kind",
+        'the kind "teachable" is not available yet; use "assistant"',
+    ),
     one("a wrong word", '[chat]\non_absent = "hang"\n', 2, "chat.on_absent", '"hang" is no on_absent; there is skip, wait'),
     one(
         "a wrong sandbox",

@@ -11,6 +11,7 @@ from rostra.protocol import Member
 from .tables import AgentTable, TeamTables
 
 if TYPE_CHECKING:
+    from rostra.agents.config import AgentConfig
     from rostra.agents.models.config import ModelConfig
 
 HUMAN_INPUT = {"assistant": "never", "teachable": "never", "user_proxy": "always", "conversable": "terminate"}
@@ -108,6 +109,16 @@ class TeamFile(msgspec.Struct, frozen=True):
             people=self.people(),
             budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds),
         )
+
+    def agent_config(self, agent: str) -> "AgentConfig":
+        """One agent, as it is built in its own process."""
+        from rostra.agents.config import AgentConfig
+
+        return msgspec.convert(msgspec.to_builtins(self.tables.agents[agent]), AgentConfig)
+
+    def agent_configs(self) -> "dict[str, AgentConfig]":
+        """The agents by name."""
+        return {name: self.agent_config(name) for name in self.agents}
 
     def model_configs(self) -> "dict[str, ModelConfig]":
         """The models by name, as the gateway takes them; relative paths in them are relative to `base`."""

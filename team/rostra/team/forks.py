@@ -25,6 +25,7 @@ class ForkServer:
         self._server: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
         self._asked: dict[str, int] = {}  # key -> pid, 0 as long as it is not known
 
     @property
@@ -35,11 +36,10 @@ class ForkServer:
     async def fork(self, key: str, job: Job) -> None:
         """Have a process made for `job`; `on_report` hears of it as `key`."""
         self._asked[key] = 0
-        if self._writer is None:
-            await self._start()
-        assert self._writer is not None
+        async with self._starting:
+            writer = self._writer or await self._start()
         body = msgspec.msgpack.encode(Fork(key, job))
-        self._writer.write(LENGTH.pack(len(body)) + body)
+        writer.write(LENGTH.pack(len(body)) + body)
 
     async def aclose(self) -> None:
         """End the fork server, and with it whatever it still has for children."""
@@ -48,7 +48,7 @@ class ForkServer:
         if self._reading is not None:
             await self._reading
 
-    async def _start(self) -> None:
+    async def _start(self) -> asyncio.StreamWriter:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "rostra.team.forkserver", str(theirs.fileno()), str(os.getpid()), PADDING]
@@ -57,6 +57,7 @@ class ForkServer:
             )
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         self._reading = asyncio.get_running_loop().create_task(self._read(reader, self._writer, self._server))
+        return self._writer
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):

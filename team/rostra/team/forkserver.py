@@ -53,7 +53,11 @@ Report = Forked | Exited
 PRELOADED = (
     "asyncio.unix_events",
     "rostra.agents.actor",
+    "rostra.agents.assistant",
+    "rostra.agents.config",
     "rostra.agents.gateway",
+    "rostra.agents.models.gateway_model",
+    "rostra.agents.user_proxy",
     "rostra.broker.server",
     "rostra.groupchat.coordinator",
     "sqlite3",

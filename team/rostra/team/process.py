@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import msgspec
 
@@ -22,6 +22,10 @@ from .exits import ExitCode
 from .file import TeamFile
 from .os_process import die_with_parent, notify, set_title, write_to
 from .tables import TeamTables
+
+if TYPE_CHECKING:
+    from rostra.agents.responder import Responder
+    from rostra.protocol import Client
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +120,8 @@ def _run(job: Job) -> ExitCode:
 def _broker(job: Job) -> ExitCode:
     from rostra.broker.server import Server
 
+    if not job.address.startswith("ipc://"):
+        raise ValueError('a broker on TCP must have keys, and this version has none: the team\'s broker can be "ipc" only')
     server = Server(job.address)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
@@ -160,15 +166,16 @@ async def _coordinator(job: Job, stop: asyncio.Event, ready: Callable[[], None])
 
 async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> ExitCode:
     from rostra.agents.actor import Exit, serve
-    from rostra.agents.build import build
+    from rostra.agents.config import build
 
-    file = job.file
-    config = file.agent_config(job.name)
-    member = next(member for member in file.members() if member.name == job.name)
-    shared = file.replicas(job.name) > 1
-    ended = await serve(
-        job.address, member, lambda client: build(config, base=file.base, client=client), shared=shared, stop=stop
-    )
+    file, name = job.file, job.name
+    config, executes = file.agent_config(name), file.executes(name)
+    member = next(member for member in file.members() if member.name == name)
+
+    def make(client: "Client") -> "Responder":
+        return build(config, name, file.base, client, executes=executes)
+
+    ended = await serve(job.address, member, make, shared=config.replicas > 1, stop=stop)
     match ended:
         case Exit.STOPPED:
             return ExitCode.STOPPED
@@ -180,10 +187,13 @@ async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> Ex
             return ExitCode.UNREACHABLE
 
 
-def main() -> int:
-    """Run the job that stdin holds."""
-    return run(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job))
+def main() -> NoReturn:
+    """Run the job that stdin holds, and end."""
+    code = run(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job))
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # everything is closed; taking the interpreter apart would only take time
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -283,8 +283,10 @@ def _with_last_words(why: str, log_file: str) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return why
-    errors = [line for line in lines if " ERROR " in line or " CRITICAL " in line]
-    if not errors:
+    starts = [number for number, line in enumerate(lines) if " ERROR " in line or " CRITICAL " in line]
+    if not starts:
         return f"{why} (log: {log_file})"
-    said = errors[-1].partition(" ERROR ")[2] or errors[-1]
-    return f"{why}: {said.partition(': ')[2] or said} (log: {log_file})"
+    said = lines[starts[-1]].partition(" ERROR ")[2].partition(": ")[2]
+    if any(line.startswith("Traceback ") for line in lines[starts[-1] + 1 :]):
+        said = lines[-1]
+    return f"{why}: {said} (log: {log_file})"

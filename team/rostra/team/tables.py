@@ -109,13 +109,16 @@ class CodeTable(Table, frozen=True):
     sandbox: Annotated[
         Literal["bubblewrap", "docker"], Meta(description="What keeps the code in.", extra={"noun": "sandbox"})
     ] = "bubblewrap"
-    seconds: Annotated[float, Meta(gt=0, description="Longest run of one block, seconds.")] = 30.0
-    memory_mb: Annotated[int, Meta(ge=16, description="Memory at most, MiB.")] = 512
+    seconds: Annotated[float, Meta(gt=0, le=86_400, description="Longest run of one block, seconds.")] = 30.0
+    memory_mb: Annotated[int, Meta(ge=16, description="Memory of one block at most, MiB.")] = 512
     network: Annotated[bool, Meta(description="Whether the code reaches the network.")] = False
     last_messages: Annotated[
         Annotated[int, Meta(ge=1)] | Literal["auto"],
         Meta(description="How many messages are searched for code; auto: back to the agent's own last one."),
     ] = "auto"
+    scratch_mb: Annotated[int, Meta(ge=1, le=4096, description="The work directory at most, MiB.")] = 64
+    output_kb: Annotated[int, Meta(ge=1, le=512, description="Output that is reported at most, KiB.")] = 64
+    processes: Annotated[int, Meta(ge=8, le=4096, description="Processes and threads of one block at once.")] = 64
 
 
 class AgentTable(Table, frozen=True):
@@ -139,6 +142,8 @@ class AgentTable(Table, frozen=True):
     ] = None
     default_reply: Annotated[str, Meta(description="Said when nothing else gives an answer.")] = ""
     code_execution: Annotated[CodeTable | None, Meta(description="Runs the code it receives, in a sandbox.")] = None
+    max_tool_rounds: Annotated[int, Meta(ge=0, le=1000, description="Rounds of tool calls within one turn.")] = 10
+    model_options: Annotated[dict[str, Any], Meta(description="Sent with its requests: temperature, max_tokens, …")] = {}
     handler: Annotated[Reference, Meta(description="kind handler: a function, or an object with `respond`.")] = ""
 
 
@@ -160,13 +165,14 @@ class TeamTables(Table, frozen=True):
     budget: BudgetTable = BudgetTable()
 
 
+_MODELLED = frozenset({"model", "model_options", "system_message", "tools", "max_tool_rounds"})
+_ANSWERING = frozenset({"executes", "human_input", "max_replies", "default_reply"})
+
 KEYS_OF_KIND: dict[str, frozenset[str]] = {
-    "assistant": frozenset({"model", "system_message", "tools", "executes", "human_input", "max_replies", "default_reply"}),
-    "teachable": frozenset({"model", "system_message", "tools", "executes", "human_input", "max_replies", "default_reply"}),
-    "user_proxy": frozenset({"executes", "human_input", "max_replies", "default_reply", "code_execution"}),
-    "conversable": frozenset(
-        {"model", "system_message", "tools", "executes", "human_input", "max_replies", "default_reply", "code_execution"}
-    ),
+    "assistant": _MODELLED | _ANSWERING,
+    "teachable": _MODELLED | _ANSWERING,
+    "conversable": _MODELLED | _ANSWERING | {"code_execution"},
+    "user_proxy": _ANSWERING | {"code_execution"},
     "handler": frozenset({"handler"}),
 }
 """The keys that each kind of agent may have, beside `COMMON_KEYS`."""
