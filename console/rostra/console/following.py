@@ -1,32 +1,17 @@
-"""Follows a chat: what was said so far and what comes, in order, each message once, whatever is lost on the way."""
+"""Follows a chat from a console: what is said and done in it, and what happens around it."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
 import msgspec
 
-from rostra.protocol import COORDINATOR, Client, Presence, ReceivedEvent, RequestError
-from rostra.protocol.chat import (
-    ChatEvent,
-    ChatInfo,
-    ChatMessage,
-    ChatRef,
-    Delta,
-    History,
-    HistoryRequest,
-    InboxAnswer,
-    InboxItem,
-)
+from rostra.protocol import COORDINATOR, Client, Presence, RequestError
+from rostra.protocol.chat import ChatEvent, ChatInfo, ChatStart, Delta, InboxAnswer, InboxItem
 from rostra.protocol.directory import PRESENCE
 from rostra.protocol.errors import BadMessage
-
-
-class Missed(msgspec.Struct, frozen=True):
-    """`count` events were lost on the way; the messages among them are fetched from the coordinator."""
-
-    count: int
+from rostra.team.chats import Chats
 
 
 class Reconnected(msgspec.Struct, frozen=True):
@@ -35,7 +20,11 @@ class Reconnected(msgspec.Struct, frozen=True):
     fresh: bool
 
 
-Followed = ChatEvent | Delta | Presence | Missed | Reconnected
+class Listening(msgspec.Struct, frozen=True):
+    """From now on nothing is missed: always the first one."""
+
+
+Followed = ChatEvent | Delta | Presence | Reconnected | Listening
 
 
 async def coordinator_asked(client: Client, method: str, payload: Any, reply: Any, *, timeout: float = 15.0) -> Any:
@@ -43,99 +32,89 @@ async def coordinator_asked(client: Client, method: str, payload: Any, reply: An
     return await client.request(COORDINATOR, method, payload, reply=reply, timeout=timeout, absent=timeout / 2)
 
 
-async def history(client: Client, chat: str, after: int = 0) -> AsyncIterator[ChatMessage]:
-    """The transcript of a chat after a place, in pages, in order."""
-    while True:
-        page: History = await coordinator_asked(client, "history", HistoryRequest(chat=chat, after=after), History)
-        for message in page.messages:
-            yield message
-            after = message.sequence
-        if not page.more or not page.messages:
-            return
-
-
 class Chat:
-    """One chat, followed by one client.
+    """One chat as a console follows it. Enter it, then iterate `events`.
 
-    `deltas`, `presence`: also the pieces of answers, and who comes and goes. `through_rest`: follow on when the chat rests and
-    waits for a person. Enter it before the chat is started (or at any time later), then iterate `events`. The subscription is proven before
-    `__aenter__` returns, so nothing that happens from then on can be missed unnoticed.
+    `start`: begin the chat so; without it, it was begun before. `presence`: also who comes and goes. `through_rest`: follow on
+    when the chat rests and waits for a person.
     """
 
     def __init__(
-        self, client: Client, chat: str, *, deltas: bool = False, presence: bool = False, through_rest: bool = False
+        self,
+        client: Client,
+        chat: str,
+        *,
+        start: ChatStart | None = None,
+        presence: bool = False,
+        through_rest: bool = False,
     ) -> None:
-        self.client, self.chat, self.seen, self._through_rest = client, chat, 0, through_rest
-        self._patterns = [f"chat.{chat}", *([f"delta.{chat}"] if deltas else []), *([PRESENCE] if presence else [])]
+        self.client, self.chat = client, chat
+        self._start, self._presence, self._through_rest = start, presence, through_rest
+        self._chats = Chats(client)
         self._queue: asyncio.Queue[Followed | RequestError] = asyncio.Queue()
+        self._stirred = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
+        self._seen, self._listening = 0, False
 
     async def __aenter__(self) -> Self:
-        """Subscribe; raises `BrokerLost` or `Refused`."""
-        self.client.on_bound = self._bound
+        """Listen to what is around the chat; raises `BrokerLost` or `Refused`."""
+        resync = self.client.on_bound
+
+        def bound(fresh: bool) -> None:
+            if resync:
+                resync(fresh)
+            self._queue.put_nowait(Reconnected(fresh))
+
+        self.client.on_bound = bound
         async with contextlib.AsyncExitStack() as stack:
-            for pattern in self._patterns:
-                subscription = await stack.enter_async_context(self.client.subscribe(pattern, on_gap=self._gap))
-                task = asyncio.create_task(self._pump(subscription))
-                stack.push_async_callback(_ended, task)
+            if self._presence:
+                await self._listen(stack, PRESENCE, self._came_or_went)
+            if self._through_rest:
+                await self._listen(stack, f"chat.{self.chat}", lambda _: self._stirred.set())
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.client.on_bound = None
         await self._stack.aclose()
 
-    async def events(self, *, after: int = 0, from_start: bool = True) -> AsyncIterator[Followed]:
-        """What happens, up to and including the result.
+    async def events(self, *, after: int = 0) -> AsyncIterator[Followed]:
+        """What happens, from the place `after` in the transcript on, up to and including the result.
 
-        `from_start`: first the messages after the place `after` that are in the transcript already. Raises `RequestError`
-        when the connection is lost for good.
+        Messages come in order, each once. Raises `RequestError` when the chat cannot be begun, or the connection is over.
         """
-        self.seen = after
-        if from_start:
-            async for event in self._caught_up():
+        self._seen = after
+        following = asyncio.create_task(self._follow())
+        try:
+            while True:
+                event = await self._queue.get()
+                if isinstance(event, RequestError):
+                    raise event
                 yield event
-                if self._is_end(event):
+                if isinstance(event, ChatEvent) and self.is_end(event):
                     return
-        while True:
-            event_or_error = await self._queue.get()
-            match event_or_error:
-                case RequestError():
-                    raise event_or_error
-                case ChatEvent():
-                    async for event in self._in_order(event_or_error):
-                        yield event
-                        if self._is_end(event):
-                            return
-                case Missed() | Reconnected():
-                    yield event_or_error
-                    with contextlib.suppress(RequestError):  # the next event brings it
-                        async for event in self._caught_up():
-                            yield event
-                            if self._is_end(event):
-                                return
-                case _:
-                    yield event_or_error
+        finally:
+            await _ended(following)
+
+    def is_end(self, event: ChatEvent) -> bool:
+        """Whether the chat is over with this event."""
+        return event.result is not None and not (self._through_rest and event.result.outcome == "waits")
 
     async def info(self) -> ChatInfo:
         """The chat at a glance."""
-        info: ChatInfo = await coordinator_asked(self.client, "chat.info", ChatRef(chat=self.chat), ChatInfo)
-        return info
+        return await self._chats.info(self.chat)
 
     async def stop(self, reason: str) -> ChatInfo:
         """End the chat now."""
-        info: ChatInfo = await coordinator_asked(self.client, "chat.stop", ChatRef(chat=self.chat, reason=reason), ChatInfo)
-        return info
-
-    async def item(self, number: int) -> InboxItem | None:
-        """The question `number`, as long as it waits for a person."""
-        items: list[InboxItem] = await coordinator_asked(self.client, "inbox.list", None, list[InboxItem])
-        return next((item for item in items if item.number == number and item.answer is None), None)
+        return await self._chats.stop(self.chat, reason)
 
     async def open_items(self) -> list[InboxItem]:
         """The questions of this chat that wait for a person."""
         items: list[InboxItem] = await coordinator_asked(self.client, "inbox.list", None, list[InboxItem])
         return [item for item in items if item.question.chat == self.chat and item.answer is None]
+
+    async def item(self, number: int) -> InboxItem | None:
+        """The question `number`, as long as it waits for a person."""
+        return next((item for item in await self.open_items() if item.number == number), None)
 
     async def answer(self, number: int, text: str) -> InboxItem:
         """Answer a question; raises `Refused` when somebody else did."""
@@ -145,65 +124,56 @@ class Chat:
 
     # ---- inside
 
-    async def _in_order(self, event: ChatEvent) -> AsyncIterator[ChatEvent]:
-        """The event, after the messages that are missing before it; nothing for a message that was seen."""
-        if event.type == "message":
-            place = event.message.sequence if event.message is not None else event.sequence + 1  # too large for an event
-            if place <= self.seen:
-                return
-            if place > self.seen + 1:
-                async for message in history(self.client, self.chat, self.seen):
-                    if self.seen < message.sequence < place:
-                        self.seen = message.sequence
-                        yield _said(self.chat, message)
-            if event.message is None:
-                return
-            self.seen = place
-        elif event.type == "result" and event.result is not None and event.result.messages > self.seen:
-            async for message in history(self.client, self.chat, self.seen):
-                self.seen = message.sequence
-                yield _said(self.chat, message)
-        yield event
-
-    async def _caught_up(self) -> AsyncIterator[ChatEvent]:
-        """What the transcript has beyond what was seen, and the result when the chat is over."""
-        info = await self.info()
-        if info.messages > self.seen:
-            async for message in history(self.client, self.chat, self.seen):
-                self.seen = message.sequence
-                yield _said(self.chat, message)
-        if info.result is not None and (info.state == "ended" or (info.state == "paused" and not self._through_rest)):
-            yield ChatEvent(type="result", chat=self.chat, result=info.result)
-
-    def _is_end(self, event: ChatEvent) -> bool:
-        return event.result is not None and not (self._through_rest and event.result.outcome == "waits")
-
-    async def _pump(self, subscription: Any) -> None:
+    async def _follow(self) -> None:
+        start = self._start
         try:
-            async for event in subscription:
-                with contextlib.suppress(BadMessage):  # somebody else's idea of an event
-                    self._queue.put_nowait(_decoded(event))
+            while True:
+                self._stirred.clear()
+                if start is not None:
+                    source = self._chats.stream(
+                        start.task,
+                        chat=self.chat,
+                        members=start.members,
+                        max_rounds=start.max_rounds,
+                        no_input=start.no_input,
+                        deltas=True,
+                    )
+                    start = None
+                else:
+                    source = self._chats.follow(self.chat, deltas=True)
+                async with contextlib.aclosing(source) as events:
+                    async for event in events:
+                        self._take(event)
+                await self._stirred.wait()  # it rests, or nobody listens any more
         except RequestError as error:
             self._queue.put_nowait(error)
 
-    def _gap(self, topic: str, count: int) -> None:
-        if topic == f"chat.{self.chat}":
-            self._queue.put_nowait(Missed(count))
+    def _take(self, event: ChatEvent | Delta) -> None:
+        if not self._listening:
+            self._listening = True
+            self._queue.put_nowait(Listening())
+        if isinstance(event, ChatEvent) and event.type == "message":
+            if event.sequence <= self._seen:
+                return
+            self._seen = event.sequence
+        self._queue.put_nowait(event)
 
-    def _bound(self, fresh: bool) -> None:
-        self._queue.put_nowait(Reconnected(fresh))
+    def _came_or_went(self, event: Any) -> None:
+        with contextlib.suppress(BadMessage):
+            self._queue.put_nowait(event.decode(Presence))
+
+    async def _listen(self, stack: contextlib.AsyncExitStack, pattern: str, take: Callable[[Any], None]) -> None:
+        subscription = await stack.enter_async_context(self.client.subscribe(pattern))
+
+        async def pump() -> None:
+            with contextlib.suppress(RequestError):  # whoever follows hears of it
+                async for event in subscription:
+                    take(event)
+
+        task = asyncio.create_task(pump())
+        stack.push_async_callback(_ended, task)
 
 
-def _said(chat: str, message: ChatMessage) -> ChatEvent:
-    return ChatEvent(type="message", chat=chat, sequence=message.sequence, speaker=message.name, message=message)
-
-
-def _decoded(event: ReceivedEvent) -> Followed:
-    if event.topic == PRESENCE:
-        return event.decode(Presence)
-    return event.decode(Delta) if event.topic.startswith("delta.") else event.decode(ChatEvent)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.wait([task])

@@ -1,36 +1,19 @@
 """Runs a team's processes for as long as a command lasts, holds one chat, and tells how it ended."""
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
 
-from rostra.protocol import Client
-from rostra.protocol.chat import ChatInfo, ChatStart
-from rostra.team.file import TeamFile
-from rostra.team.instances import claim
-from rostra.team.places import Places
-from rostra.team.supervisor import Supervisor, jobs
+from rostra.protocol.chat import ChatStart, Result
+from rostra.team.team import Team
 from rostra.team.watch import ProcessEvent
 
-from .connection import console_name
 from .exits import Code, of_result
-from .following import Chat, coordinator_asked
+from .following import Chat
 from .person import Person
 from .watching import Interrupted, View, Watch
-
-
-@contextlib.asynccontextmanager
-async def running(
-    file: TeamFile, *, record: str = "", on_event: Callable[[ProcessEvent], None] | None = None
-) -> AsyncIterator[Supervisor]:
-    """The team's processes, all ready, until the end of the block; raises `TeamFailed` when one cannot be brought up."""
-    with claim(Places.here(), file.name, file.path) as mine:
-        async with Supervisor(jobs(file, mine, record=record), on_event=on_event) as supervisor:
-            yield supervisor
 
 
 def told(view: View, event: ProcessEvent) -> None:
@@ -54,8 +37,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 class Run:
     """One chat of a team that this command keeps running. `view`: where it is shown; `person`: who is asked, or None."""
 
-    def __init__(self, supervisor: Supervisor, view: View, *, person: Person | None = None) -> None:
-        self.supervisor, self.view, self.person = supervisor, view, person
+    def __init__(self, team: Team, view: View, *, person: Person | None = None) -> None:
+        assert team.supervisor is not None
+        self.client, self.supervisor, self.view, self.person = team.client, team.supervisor, view, person
         self.lost = ""
         """The process that was given up while the chat ran."""
         self.late = False
@@ -63,44 +47,34 @@ class Run:
 
     async def hold(self, wish: Wish) -> int:
         """Hold the chat; returns the exit code. SIGINT and SIGTERM end the chat gently, the second time at once."""
-        address = self.supervisor.jobs["broker"].address
-        async with Client.connect(address, name=console_name(), info={"kind": "console"}) as client:
-            chat = Chat(client, wish.start.chat, deltas=True)
-            async with chat:
-                return await self._held(chat, wish)
+        async with Chat(self.client, wish.start.chat, start=wish.start) as chat:
+            watch = Watch(chat, self.view, person=self.person)
 
-    async def _held(self, chat: Chat, wish: Wish) -> int:
-        started = False
+            async def gently(number: int) -> None:
+                name = signal.Signals(number).name
+                self.view.note(f"{name}: the chat is ended; once more to end at once")
+                await chat.stop(f"ended by {name}")
 
-        async def gently(number: int) -> None:
-            self.view.note(f"{signal.Signals(number).name}: the chat is ended; once more to end at once")
-            if started:
-                await chat.stop(f"ended by {signal.Signals(number).name}")
-
-        watch = Watch(chat, self.view, person=self.person)
-        with Interrupted(gently) as interrupted:
-            guards: list[asyncio.Task[None]] = []
-            try:
-                await coordinator_asked(chat.client, "chat.start", wish.start, ChatInfo)
-                started = True
-                if interrupted.signal:
-                    await chat.stop("ended before it began")
-                guards.append(asyncio.create_task(self._given_up(chat)))
+            with Interrupted(gently) as interrupted:
+                guards = [asyncio.create_task(self._given_up(chat))]
                 if wish.timeout:
                     guards.append(asyncio.create_task(self._timed(chat, wish.timeout)))
-                result = await watch.run()
-            except asyncio.CancelledError:
-                self.supervisor.kill()
-                if interrupted.signal:
-                    return 128 + interrupted.signal
-                raise
-            finally:
-                for guard in guards:
-                    guard.cancel()
-                if guards:
+                try:
+                    result = await watch.run()
+                except asyncio.CancelledError:
+                    self.supervisor.kill()
+                    if interrupted.signal:
+                        return 128 + interrupted.signal
+                    raise
+                finally:
+                    for guard in guards:
+                        guard.cancel()
                     await asyncio.wait(guards)
-        if interrupted.signal:
-            return 128 + interrupted.signal
+            return self._code(result, interrupted.signal)
+
+    def _code(self, result: Result, number: int) -> int:
+        if number:
+            return of_result(result, number)
         if self.late:
             return Code.LIMIT
         return Code.MEMBER_FAILED if self.lost else of_result(result)
@@ -117,8 +91,8 @@ class Run:
         await chat.stop(f"a process was given up: {failed}")
 
 
-def recording(path: str) -> str:
-    """The path of a new recording; raises FileExistsError when there is such a file."""
+def new_recording(path: str) -> str:
+    """`path`, where a recording is to be written; raises FileExistsError when there is such a file."""
     if path and Path(path).exists():
         raise FileExistsError(f"{path} already exists; a recording is never overwritten")
     return path

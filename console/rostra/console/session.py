@@ -1,29 +1,23 @@
 """What commands do with one chat: follow it on this terminal, or take its transcript as it stands."""
 
 import contextlib
-import os
 import sys
-from base64 import b32encode
 from typing import Any
 
 from rostra.protocol import Refused
 from rostra.protocol.chat import ChatInfo, ChatMessage, ChatRef
+from rostra.team.chats import Chats
 from rostra.team.instances import NoInstance
 
 from . import archive
 from .connection import chats as running_chats
 from .connection import connected
 from .exits import of_result
-from .following import Chat, coordinator_asked, history
+from .following import Chat, coordinator_asked
 from .live import Live
 from .person import Person, at_terminal
 from .terminal import colour_wanted
 from .watching import JsonView, View, Watch
-
-
-def new_chat_id() -> str:
-    """A short id for a new chat."""
-    return b32encode(os.urandom(5)).decode().lower()
 
 
 def view_for(*, as_json: bool, deltas: bool) -> View:
@@ -53,8 +47,8 @@ async def transcript(chat: str, team: str = "") -> tuple[ChatInfo, list[ChatMess
     """A chat at a glance, and all its messages in order: from the running team, else from this disk. Raises `Refused`."""
     with contextlib.suppress(NoInstance, Refused):
         async with connected(team) as client:
-            info: ChatInfo = await coordinator_asked(client, "chat.info", ChatRef(chat=chat), ChatInfo)
-            return info, [message async for message in history(client, chat)]
+            asked = Chats(client)
+            return await asked.info(chat), [message async for message in asked.history(chat)]
     return archive.transcript(chat, team)
 
 

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TextIO, assert_never
 
-from rostra.protocol import Presence, RequestError
+from rostra.protocol import COORDINATOR, GATEWAY, Presence, RequestError
 from rostra.protocol.chat import ChatEvent, ChatInfo, Delta, InboxItem, Question, Result
 from rostra.protocol.directory import State
 
 from . import jsonlines
-from .following import Chat, Missed, Reconnected
+from .following import Chat, Followed, Listening, Reconnected
 from .person import Person
 
 
@@ -82,6 +82,7 @@ class Watch:
         self.chat, self.view, self.person = chat, view, person
         self.result: Result | None = None
         self._waiting: deque[InboxItem] = deque()
+        self._known: set[int] = set()
         self._asking: tuple[int, asyncio.Task[None]] | None = None
         self._members: set[str] = set()
         self._away: set[str] = set()
@@ -89,13 +90,7 @@ class Watch:
 
     async def run(self, *, after: int = 0) -> Result:
         """Watch from the place `after` in the transcript to the end of the chat. Raises `RequestError`."""
-        info = await self.chat.info()
-        self._began = info.created_ms / 1000 if info.created_ms else time.time()
-        self._members = {member.name for member in info.members} | {"coordinator", "models"}
-        self.view.opening(info)
         try:
-            for item in await self.chat.open_items():
-                self._question(item)
             async for event in self.chat.events(after=after):
                 await self._take(event)
         finally:
@@ -105,16 +100,24 @@ class Watch:
         assert self.result is not None  # the events end with the result
         return self.result
 
-    async def _take(self, event: ChatEvent | Delta | Presence | Missed | Reconnected) -> None:
+    async def _opened(self) -> None:
+        info = await self.chat.info()
+        self._began = info.created_ms / 1000 if info.created_ms else time.time()
+        self._members = {member.name for member in info.members} | {COORDINATOR, GATEWAY}
+        self.view.opening(info)
+        for item in await self.chat.open_items():
+            self._question(item)
+
+    async def _take(self, event: Followed) -> None:
         match event:
+            case Listening():
+                await self._opened()
             case ChatEvent():
                 await self._event(event)
             case Delta():
                 self.view.delta(event)
             case Presence():
                 self._presence(event.name, event.state)
-            case Missed():
-                self.view.note(f"{event.count} events were lost on the way; the transcript has what was said")
             case Reconnected():
                 self.view.note("the broker is back" + (", as a new process" if event.fresh else ""))
             case _:
@@ -134,7 +137,7 @@ class Watch:
             case "selected":
                 with contextlib.suppress(RequestError):  # only for the looks
                     self.view.progress(await self.chat.info(), time.time() - self._began)
-            case "result":
+            case "result" if self.chat.is_end(event):
                 self.result = event.result
         self.view.show(event)
 
@@ -149,10 +152,9 @@ class Watch:
             self.view.note(f"{name} is back")
 
     def _question(self, item: InboxItem) -> None:
-        if any(item.number == waiting.number for waiting in self._waiting):
+        if item.number in self._known:
             return
-        if self._asking is not None and self._asking[0] == item.number:
-            return
+        self._known.add(item.number)
         self._waiting.append(item)
         self._next()
 

@@ -40,13 +40,14 @@ def start(
     """
     from rostra.console.connection import connected
     from rostra.console.following import Chat, coordinator_asked
-    from rostra.console.session import followed, new_chat_id
+    from rostra.console.session import followed
     from rostra.console.texts import given, put, put_json
     from rostra.protocol.chat import ChatInfo, ChatStart
+    from rostra.team.chats import new_chat
 
     async def started() -> int:
         chosen = tuple(name for name in members.split(",") if name)
-        wish = ChatStart(task=given(task), chat=id_ or new_chat_id(), members=chosen, max_rounds=rounds, no_input=no_input)
+        wish = ChatStart(task=given(task), chat=id_ or new_chat(), members=chosen, max_rounds=rounds, no_input=no_input)
         async with connected(team) as client:
             if detach:
                 info: ChatInfo = await coordinator_asked(client, "chat.start", wish, ChatInfo)
@@ -55,8 +56,7 @@ def start(
                 else:
                     put(info.chat)
                 return 0
-            async with Chat(client, wish.chat, deltas=True, presence=True) as following:
-                await coordinator_asked(client, "chat.start", wish, ChatInfo)
+            async with Chat(client, wish.chat, start=wish, presence=True, through_rest=not no_input) as following:
                 return await followed(following, as_json=as_json, deltas=deltas, ask=not no_input)
 
     raise typer.Exit(asyncio.run(started()))
@@ -133,7 +133,7 @@ async def _attached(id_: str, team: str, *, last: int | None, ask: bool, deltas:
     from rostra.console.following import Chat
     from rostra.console.session import followed
 
-    async with connected(team) as client, Chat(client, id_, deltas=True, presence=True) as following:
+    async with connected(team) as client, Chat(client, id_, presence=True, through_rest=ask) as following:
         after = 0 if last is None else max(0, (await following.info()).messages - last)
         return await followed(following, as_json=as_json, deltas=deltas, ask=ask, after=after)
 

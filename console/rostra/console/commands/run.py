@@ -35,30 +35,34 @@ def run(
     5 a limit was reached (rounds, budget, time); 6 waits for a person, and nobody can be asked; 7 a member failed for good;
     130 and 143 ended by SIGINT and SIGTERM (once: gently; twice: at once).
     """
+    from rostra.console.control import answering
     from rostra.console.person import Person, at_terminal
-    from rostra.console.running import Run, Wish, recording, running, told
-    from rostra.console.session import new_chat_id, view_for
+    from rostra.console.running import Run, Wish, new_recording, told
+    from rostra.console.session import view_for
     from rostra.console.texts import given
     from rostra.protocol.chat import ChatStart
-    from rostra.team.file import TeamFile as File
+    from rostra.team.chats import new_chat
+    from rostra.team.team import Team
     from rostra.team.watch import ProcessEvent
 
-    file = File.load(team)
     text = given(task)
     asked = not no_input and at_terminal() and task != "-"
     chosen = tuple(name.strip() for name in members.split(",") if name.strip())
-    start = ChatStart(task=text, chat=id_ or new_chat_id(), members=chosen, max_rounds=rounds, no_input=not asked)
+    start = ChatStart(task=text, chat=id_ or new_chat(), members=chosen, max_rounds=rounds, no_input=not asked)
     view = view_for(as_json=as_json, deltas=deltas)
 
     def on_event(event: ProcessEvent) -> None:
         told(view, event)
 
+    wish = Wish(start=start, timeout=timeout)
+    loaded = Team.load(team, record=new_recording(record), on_event=on_event)
+
     async def held() -> int:
         began = time.monotonic()
-        async with running(file, record=recording(record), on_event=on_event) as supervisor:
-            view.note(f"{file.name}: {len(supervisor.jobs)} processes ready after {time.monotonic() - began:.1f} s")
-            return await Run(supervisor, view, person=Person(sys.stderr) if asked else None).hold(
-                Wish(start=start, timeout=timeout)
-            )
+        async with loaded as running:
+            assert running.supervisor is not None
+            async with answering(running.supervisor):
+                view.note(f"{len(running.supervisor.jobs)} processes are ready after {time.monotonic() - began:.1f} s")
+                return await Run(running, view, person=Person(sys.stderr) if asked else None).hold(wish)
 
     raise typer.Exit(asyncio.run(held()))

@@ -1,0 +1,39 @@
+"""One process of a team, in this very process."""
+
+from rostra.protocol import COORDINATOR, GATEWAY
+from rostra.team.file import TeamFile
+from rostra.team.places import Places
+from rostra.team.process import Job, Kind, run
+from rostra.team.tables import TeamTables
+
+from .exits import Code, Quit
+
+_NAMES: dict[Kind, str] = {"broker": "broker", "gateway": GATEWAY, "coordinator": COORDINATOR}
+
+
+def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record: str = "") -> int:
+    """Be this process until SIGTERM or SIGINT; returns its exit code (`rostra.team.exits`).
+
+    `team`: the team file, which only a broker can do without; `address`: the broker's, empty: the file's.
+    Raises `BadTeam`, `Quit`.
+    """
+    if not team:
+        if kind != "broker" or not address:
+            raise Quit(Code.USAGE, "say where to listen (--bind), or for which team (--team)")
+        return run(Job(kind=kind, name=_NAMES[kind], address=address, team="", path="", tables=TeamTables()))
+    file, places = TeamFile.load(team), Places.here()
+    if name and name not in file.agents:
+        raise Quit(Code.CONFIGURATION, f"{team}: there is no agent {name!r}; there are {', '.join(file.agents)}")
+    where = file.tables.team.broker
+    return run(
+        Job(
+            kind=kind,
+            name=name or _NAMES[kind],
+            address=address or (places.address(file.name, file.name) if where == "ipc" else where),
+            team=file.name,
+            path=str(file.path),
+            tables=file.tables,
+            transcript=str(places.transcript(file.name, file.name)) if kind == "coordinator" else "",
+            record=record,
+        )
+    )
