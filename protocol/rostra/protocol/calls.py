@@ -67,7 +67,9 @@ class Calls:
         deadline = None if timeout is None else now + timeout
         call = _Call(peer, method, body, deadline, now + absent, now, now + FIRST_REPEAT, traceparent)
         self._calls[id] = call
-        self.due = min(self.due, call.due())
+        due = call.repeat_at if deadline is None or deadline > call.repeat_at else deadline
+        if due < self.due:
+            self.due = due
         return [self._request(id, call, now)] if self.bound else []
 
     def rebound(self, now: float) -> list[Effect]:

@@ -54,6 +54,8 @@ class Outgoing:
     @property
     def due(self) -> float:
         """When `tick` wants to be called."""
+        if not self._lanes:  # asked after every message, and most peers send no letters
+            return float("inf")
         waiting = (lane.moved_at + QUIET for lane in self._lanes.values() if lane.letters and self.bound)
         return min(waiting, default=float("inf"))
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from .client import Client
@@ -42,9 +43,8 @@ class Service:
         self._requests: dict[tuple[str, bytes], Incoming] = {}
         """What the tasks work on."""
         self._unwinding: set[asyncio.Task[None]] = set()
-        """Cancelled by their callers and not yet done: what they would answer, nobody wants."""
+        """Cancelled or out of time, and not yet done: what they would answer, nobody wants."""
         self._waiting: dict[tuple[str, bytes], Incoming] = {}
-        self._deadlines: dict[tuple[str, bytes], Incoming] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._stopping = False
@@ -87,6 +87,8 @@ class Service:
             await asyncio.wait(leftovers, timeout=1.0)
         for request in list(self._requests.values()):  # their handlers would not be cancelled
             self.client.fail(request, Stopping(f"{self.client.name} is shutting down"))
+        if self._timer:
+            self._timer.cancel()
 
     def _incoming(self, request: Incoming) -> None:
         if self._stopping:
@@ -101,6 +103,9 @@ class Service:
     def _cancelled(self, cancel: CancelIncoming) -> None:
         key = (cancel.sender, cancel.id)
         self._waiting.pop(key, None)
+        self._give_up(key)
+
+    def _give_up(self, key: tuple[str, bytes]) -> None:
         task = self._tasks.pop(key, None)
         if task:
             del self._requests[key]
@@ -125,28 +130,51 @@ class Service:
 
     def _start(self, request: Incoming) -> None:
         key = (request.sender, request.id)
-        task = asyncio.get_running_loop().create_task(self._handle(request))
+        task = asyncio.get_running_loop().create_task(self._handle(key, request))
         self._tasks[key], self._requests[key] = task, request
-        task.add_done_callback(lambda _: self._done(key, task))
+        task.add_done_callback(partial(self._done, key))
+        if request.deadline is not None and request.deadline < self._timer_at:
+            self._arm(request.deadline)
+
+    def _arm(self, at: float) -> None:
+        # One timer for all requests: one each would cost as much as answering does, and hardly any ever fires.
+        if self._timer:
+            self._timer.cancel()
+        self._timer_at, self._timer = at, asyncio.get_running_loop().call_at(at, self._expire)
+
+    def _expire(self) -> None:
+        self._timer, self._timer_at = None, float("inf")
+        now, earliest = asyncio.get_running_loop().time(), float("inf")
+        for key, request in list(self._requests.items()):
+            if request.deadline is None:
+                continue
+            if request.deadline > now:
+                earliest = min(earliest, request.deadline)
+                continue
+            self.client.fail(request, TimedOut(f"{self.client.name} did not finish {request.method} in time"))
+            self._give_up(key)
+        if earliest < self._timer_at:
+            self._arm(earliest)
 
     def _done(self, key: tuple[str, bytes], task: asyncio.Task[None]) -> None:
         self._unwinding.discard(task)
         if self._tasks.get(key) is task:
             del self._tasks[key]
-            self.client.fail(self._requests.pop(key), self._cancellation())  # unless it is answered: it never ran
+            request = self._requests.pop(key)
+            if task.cancelled():  # before its first step
+                self.client.fail(request, self._cancellation())
         if self._waiting and not self._stopping:
             self._start(self._waiting.pop(next(iter(self._waiting))))
 
     def _cancellation(self) -> RequestError:
         return Stopping(f"{self.client.name} is shutting down") if self._stopping else Cancelled("cancelled")
 
-    async def _handle(self, request: Incoming) -> None:
-        key, task = (request.sender, request.id), asyncio.current_task()
-        error = await self._outcome(request)
-        if error is not None and self._tasks.get(key) is task:  # else the caller cancelled, and may have asked again since
+    async def _handle(self, key: tuple[str, bytes], request: Incoming) -> None:
+        error = await self._outcome(key, request)
+        if error is not None and self._tasks.get(key) is asyncio.current_task():  # else given up, and maybe asked again since
             self.client.fail(request, error)
 
-    async def _outcome(self, request: Incoming) -> RequestError | None:
+    async def _outcome(self, key: tuple[str, bytes], request: Incoming) -> RequestError | None:
         """Let the handler answer; returns why there is no answer."""
         client = self.client
         kind, handler = self._handlers.get(request.method, (Any, None))
@@ -156,19 +184,15 @@ class Service:
             payload = decode_body(request.body, kind)
         except BadMessage as error:
             return Refused(f"{request.method}: {error}")
-        patience = asyncio.timeout_at(request.deadline)
         try:
-            async with patience:
-                answer = await handler(payload, request)
-            if self._tasks.get((request.sender, request.id)) is asyncio.current_task():
+            answer = await handler(payload, request)
+            if self._tasks.get(key) is asyncio.current_task():
                 client.reply(request, answer)
         except RequestError as error:
             return error
         except asyncio.CancelledError:
             return self._cancellation()
         except Exception as error:
-            if patience.expired() and isinstance(error, TimeoutError):
-                return TimedOut(f"{client.name} did not finish {request.method} in time")
             log.warning("%s: %s failed", client.name, request.method, exc_info=True)
             return RemoteError(f"{type(error).__name__}: {error}")
         return None

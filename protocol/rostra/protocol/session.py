@@ -307,6 +307,8 @@ class Session:
 
     def _sifted(self, effects: list[Effect], now: float) -> list[Effect]:
         """Keep the answers to our own calls to ourselves."""
+        if not self._internal:
+            return effects
         out: list[Effect] = []
         for effect in effects:
             ask = self._internal.pop(effect.id, None) if isinstance(effect, Answered | Failed) else None

@@ -129,7 +129,9 @@ class Subscriptions:
     @property
     def due(self) -> float:
         """When `tick` wants to be called."""
-        return min((one.retry_at for one in self._all.values()), default=float("inf"))
+        if not self._all:  # asked after every message, and most peers subscribe to nothing
+            return float("inf")
+        return min(one.retry_at for one in self._all.values())
 
     def subscribe(self, pattern: str, since: int | None, now: float) -> tuple[int, list[Effect]]:
         """Begin a subscription; `since`: also deliver what is retained after this sequence of the (literal) topic."""
