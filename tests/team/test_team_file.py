@@ -6,11 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rostra.agents.models.config import ModelConfig
+from rostra.agents.code.config import CodeExecution
+from rostra.agents.config import AgentConfig
+from rostra.agents.models.config import ModelConfig, Price
 from rostra.protocol import Member
 from rostra.team.file import TeamFile
 from rostra.team.problems import BadTeam
-from rostra.team.tables import AgentTable, TeamTables, json_schema
+from rostra.team.tables import AgentTable, CodeTable, ModelTable, PriceTable, TeamTables, json_schema
 
 from .broken_files import BROKEN, TWO, Broken
 
@@ -168,6 +170,18 @@ def test_the_schema_describes_every_key() -> None:
         assert table["additionalProperties"] is False, name
         for key, value in table["properties"].items():
             assert "description" in value or name == "PriceTable", f"{name}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("table", "room"), [(AgentTable, AgentConfig), (ModelTable, ModelConfig), (CodeTable, CodeExecution), (PriceTable, Price)]
+)
+def test_the_tables_have_the_keys_and_defaults_of_the_rooms_that_use_them(
+    table: type[msgspec.Struct], room: type[msgspec.Struct]
+) -> None:
+    def keys(kind: type[msgspec.Struct]) -> dict[str, object]:
+        return {field.name: field.default for field in msgspec.structs.fields(kind)}
+
+    assert keys(table) == keys(room)
 
 
 def test_the_tables_travel_between_processes_unchanged(place: Path) -> None:

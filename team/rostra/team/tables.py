@@ -98,6 +98,7 @@ class ModelTable(Table, frozen=True):
     profile: Annotated[str, Meta(description="What the server is capable of; empty: guessed from `base_url`.")] = ""
     options: Annotated[dict[str, Any], Meta(description="Sent with each request: temperature, max_tokens, seed, …")] = {}
     timeout: Annotated[float, Meta(gt=0, description="Seconds that one attempt may take.")] = 600.0
+    begin: Annotated[float, Meta(gt=0, description="Seconds until an answer begins.")] = 180.0
     stall: Annotated[float, Meta(gt=0, description="Seconds of silence after which an attempt is given up.")] = 60.0
     retries: Annotated[int, Meta(ge=0, le=100, description="How often a failed attempt is repeated.")] = 5
     price: Annotated[PriceTable | None, Meta(description="Instead of the published price.")] = None
