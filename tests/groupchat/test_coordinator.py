@@ -548,3 +548,48 @@ async def test_serve_says_when_a_newer_coordinator_took_its_place(
     await join(COORDINATOR)
     with pytest.raises(Superseded):
         await asyncio.wait_for(serving, 10)
+
+
+async def test_a_member_that_was_silent_once_is_asked_again_and_heard(join: Join, held: Open) -> None:
+    async def slow_once(turn: Turn) -> TurnReply:
+        if len(a.turns) == 1:
+            await asyncio.Event().wait()
+        return TurnReply(message=ChatMessage(content=f"asked {len(a.turns)} times"))
+
+    a = Speaker(await join("a"), slow_once)
+    Speaker(await join("b"))
+    await held(options("a", "b", max_rounds=2, turn_seconds=0.3, turn_retries=1))
+    _, events = await hold(await join("console-1"))
+    assert said(events)[1:] == [("a", "asked 2 times")]
+    assert len(set(a.ids)) == 1
+
+
+async def test_a_member_answers_no_question_to_people(join: Join, held: Open) -> None:
+    await held(options("a", "b"))
+    a, console = await join("a"), await join("console-1")
+    async with console.subscribe("inbox") as inbox:
+        asking = asyncio.create_task(a.request(COORDINATOR, "inbox.ask", Question(text="Run it?"), reply=Answer, timeout=None))
+        number = (await anext(aiter(inbox))).decode(ChatEvent).question
+        with pytest.raises(Refused, match="members"):
+            await a.request(COORDINATOR, "inbox.answer", InboxAnswer(number=number, text="yes", by="console-1"))
+        await console.request(COORDINATOR, "inbox.answer", InboxAnswer(number=number, text="no"), reply=InboxItem)
+        assert await asking == Answer(text="no", by="console-1")
+
+
+async def test_why_tells_of_the_open_turn_too(join: Join, held: Open) -> None:
+    reached = asyncio.Event()
+
+    async def endless(_: Turn) -> TurnReply:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    Speaker(await join("a"), endless)
+    Speaker(await join("b"))
+    await held(options("a", "b"))
+    console = await join("console-1")
+    await start(console, chat="c1")
+    await asyncio.wait_for(reached.wait(), 10)
+    (why,) = await console.request(COORDINATOR, "chat.why", ChatRef(chat="c1", sequence=2), reply=list[Why])
+    assert (why.speaker, why.method, why.reason) == ("a", "round_robin", "next in rotation")
+    assert (await info(console, "c1")).speaker == "a"

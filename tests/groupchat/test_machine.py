@@ -206,7 +206,7 @@ def test_retries_keep_the_turns_id_and_are_counted_on_disk() -> None:
     desk.fail("lost")
     assert desk.rows[2].state == "failed"
     assert [ask.turn for ask in desk.asked] == [desk.asked[0].turn] * 4
-    assert [ask.pause for ask in desk.asked[:3]] == [0.0, 0.0, 0.5]
+    assert [ask.pause for ask in desk.asked[:3]] == [0.0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize(("kind", "type_"), [("final", "failed"), ("absent", "skipped")])

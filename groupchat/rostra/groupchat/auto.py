@@ -39,7 +39,7 @@ class Dialogue:
         roles = "\n".join(f"{one.name}: {' '.join(one.description.split())}".rstrip(": ") for one in members)
         names = _listed(self._candidates)
         opening = ChatMessage(role="system", content=_ROLES.format(roles=roles, names=names))
-        shown = [message for message in map(_shown, history) if message is not None]
+        shown = (message for message in map(_shown, reversed(history)) if message is not None)
         self.messages: tuple[ChatMessage, ...] = (
             opening,
             *newest(shown),

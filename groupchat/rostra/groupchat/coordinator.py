@@ -259,6 +259,8 @@ class Coordinator:
 
     async def _inbox_answer(self, answer: InboxAnswer, request: Incoming) -> InboxItem:
         sender = _name(request)
+        if any(sender == member.name for member in self._options.members):
+            raise Refused("members ask people; they do not answer for them")
         item = await self._inbox.answer(msgspec.structs.replace(answer, by=answer.by or sender))
         chat = item.question.chat
         if chat and chat not in self._runners:
@@ -306,8 +308,9 @@ async def serve(
     *,
     stop: asyncio.Event,
     transport: Callable[[], Transport] | None = None,
+    ready: Callable[[], None] | None = None,
 ) -> None:
-    """Be the coordinator of the broker at `address` until `stop` is set.
+    """Be the coordinator of the broker at `address` until `stop` is set; `ready` is called once it answers.
 
     Raises `BadOptions`, `sqlite3.Error`, and the error that ended the connection: `Superseded`, `Refused`, `BrokerLost`.
     """
@@ -316,6 +319,8 @@ async def serve(
     async with client:
         try:
             await coordinator.start()
+            if ready:
+                ready()
             stopping = asyncio.ensure_future(stop.wait())
             waiting: list[asyncio.Future[Any]] = [stopping, client.ended]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

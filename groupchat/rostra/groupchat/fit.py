@@ -1,6 +1,6 @@
 """How much of a conversation fits in one frame of the wire. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -49,10 +49,17 @@ def prefix(weights: Iterable[Weight]) -> int:
     return count
 
 
-def newest(messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
-    """The newest of `messages` that fit in one page, in order."""
-    count = prefix(weigh(message) for message in reversed(messages))
-    return messages[len(messages) - count :]
+def newest(backwards: Iterable[ChatMessage]) -> list[ChatMessage]:
+    """The newest messages that fit in one page, in order; they come, and are weighed, newest first."""
+    kept: list[ChatMessage] = []
+    size = nodes = 0
+    for message in backwards:
+        weight = weigh(message)
+        size, nodes = size + weight.bytes, nodes + weight.nodes
+        if size > PAGE_BYTES or nodes > PAGE_NODES:
+            break
+        kept.append(message)
+    return kept[::-1]
 
 
 def _nodes(value: Any) -> int:

@@ -47,7 +47,7 @@ from .selection import Chosen, Situation, Unchosen
 from .stop import parse
 
 RETRY_PAUSE = 0.25
-"""Seconds before a member that raised is asked again; doubled each time."""
+"""Seconds before a member is asked again; doubled each time."""
 
 Outcome = Literal["ended", "limit", "failed", "member_failed", "waits", "stopped"]
 
@@ -278,8 +278,7 @@ class Machine:
             return [self._ask(row, RETRY_PAUSE)]
         if failed.kind in ("lost", "raised") and row.attempts <= self._options.turn_retries:
             row = self._open = row.with_(attempts=row.attempts + 1)
-            pause = RETRY_PAUSE * 2 ** (row.attempts - 2) if failed.kind == "raised" else 0.0
-            return [Tried(row.turn, row.attempts), self._ask(row, pause)]
+            return [Tried(row.turn, row.attempts), self._ask(row, RETRY_PAUSE * 2 ** (row.attempts - 2))]
         return self._give_up(row, failed.error, "skipped" if failed.kind == "absent" else "failed", now_ms)
 
     def _give_up(self, row: Row, error: str, type_: Literal["failed", "skipped"], now_ms: int) -> list[Effect]:

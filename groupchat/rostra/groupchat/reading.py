@@ -86,18 +86,21 @@ def history(connection: sqlite3.Connection, chat: str, after: int, limit: int) -
 
 
 def reasons(connection: sqlite3.Connection, chat: str, sequence: int) -> list[Why]:
-    """How speakers were chosen, in order; with a sequence, for that message only.
+    """How speakers were chosen, in order; with a sequence, the last choice for that place.
 
     Of a long chat the newest that fit in a frame.
     """
     if not began_by(connection, chat):
         raise NoSuchChat(chat)
-    where, values = ("AND sequence = ?", (chat, sequence)) if sequence else ("", (chat,))
+    # A turn that is open, or failed, has no place yet; the choice of its speaker says which one it was for.
+    where, values = ("AND sequence IN (0, ?)", (chat, sequence)) if sequence else ("", (chat,))
     found = connection.execute(
         f"SELECT why FROM row WHERE chat = ? {where} AND kind = 'turn' ORDER BY number DESC LIMIT {MAX_PAGE}",  # noqa: S608
         values,
     )
-    newest = [why for (raw,) in found if (why := decoded_why(raw)) is not None]
+    newest = [why for (raw,) in found if (why := decoded_why(raw)) is not None and sequence in (0, why.sequence)]
+    if sequence:
+        return newest[:1]
     return newest[: prefix(map(weigh, newest))][::-1] if newest else []
 
 
