@@ -5,6 +5,7 @@ answers with the process ids and, later, the exit codes. When its launcher is go
 killed itself, the kernel kills them (`die_with_parent`).
 """
 
+import asyncio
 import contextlib
 import gc
 import importlib
@@ -14,11 +15,14 @@ import signal
 import socket
 import struct
 import sys
+from pathlib import Path
 
 import msgspec
 
 from . import process
+from .file import TeamFile
 from .os_process import die_with_parent, set_title
+from .tables import AgentTable, ModelTable, TeamTables
 
 LENGTH = struct.Struct("!I")
 PADDING = "-" * 64
@@ -54,8 +58,11 @@ PRELOADED = (
     "asyncio.unix_events",
     "rostra.agents.actor",
     "rostra.agents.assistant",
+    "rostra.agents.code.config",
     "rostra.agents.config",
     "rostra.agents.gateway",
+    "rostra.agents.human",
+    "rostra.agents.loading",
     "rostra.agents.models.gateway_model",
     "rostra.agents.user_proxy",
     "rostra.broker.server",
@@ -64,6 +71,17 @@ PRELOADED = (
     "zmq.utils.monitor",
 )
 """What the children need. Nothing here starts a thread, or makes a ZeroMQ context."""
+
+
+def preload() -> None:
+    """Load it, and do once what every child does first: what that leaves behind is shared instead of made again in each."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    file = TeamFile(Path("/"), "", TeamTables(agents={"any": AgentTable()}, models={"any": ModelTable(model="any")}))
+    file.agent_configs()
+    file.model_configs()
+    file.chat_options()
+    asyncio.run(asyncio.sleep(0))
 
 
 class _Server:
@@ -143,8 +161,7 @@ def main() -> int:
     die_with_parent(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_title("rostra-forks")
-    for name in PRELOADED:
-        importlib.import_module(name)
+    preload()
     gc.collect()
     gc.disable()
     gc.freeze()  # the children's collector leaves what they share alone, so that it stays shared
