@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from rostra.groupchat import ChatOptions, Coordinator
 from rostra.protocol import (
     COORDINATOR,
@@ -22,6 +24,10 @@ from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatStart, Result
 
 Join = Callable[..., Awaitable[Client]]
 Speak = Callable[[Turn], "Awaitable[TurnReply] | TurnReply | str"]
+
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties: a slow machine is no counter-example."""
 
 
 class Speaker:

@@ -593,3 +593,43 @@ async def test_why_tells_of_the_open_turn_too(join: Join, held: Open) -> None:
     (why,) = await console.request(COORDINATOR, "chat.why", ChatRef(chat="c1", sequence=2), reply=list[Why])
     assert (why.speaker, why.method, why.reason) == ("a", "round_robin", "next in rotation")
     assert (await info(console, "c1")).speaker == "a"
+
+
+async def test_a_question_answered_while_the_chat_lies_down_wakes_it_again(join: Join, held: Open) -> None:
+    for name in ("a", "b"):
+        Speaker(await join(name))
+    await held(options("a", "b", max_rounds=2, selection="manual"))
+    console = await join("console-1")
+
+    async with console.subscribe("inbox") as inbox, console.subscribe("chat.c1") as events:
+
+        async def answer_at_once() -> None:
+            number = (await anext(aiter(inbox))).decode(ChatEvent).question
+            await console.request(COORDINATOR, "inbox.answer", InboxAnswer(number=number, text="b"), reply=InboxItem)
+
+        answering = asyncio.create_task(answer_at_once())
+        await start(console, chat="c1", no_input=True)
+        seen = await events_until_result(events)
+        await answering
+        while seen[-1].result is not None and seen[-1].result.outcome == "waits":
+            seen += await events_until_result(events)
+    assert ("b", "b at 2") in said(seen)
+
+
+@pytest.mark.parametrize("name", ["", "System", "everyone", "a b"])
+async def test_words_come_from_somebody_with_a_name(join: Join, held: Open, name: str) -> None:
+    reached = asyncio.Event()
+
+    async def endless(_: Turn) -> TurnReply:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    Speaker(await join("a"), endless)
+    Speaker(await join("b"))
+    await held(options("a", "b"))
+    console = await join("console-1")
+    await start(console, chat="c1")
+    await asyncio.wait_for(reached.wait(), 10)
+    with pytest.raises(Refused):
+        await console.request(COORDINATOR, "chat.say", ChatSay(chat="c1", content="x", name=name), reply=ChatMessage)

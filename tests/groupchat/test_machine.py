@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rostra.groupchat import Budget, ChatOptions
@@ -37,7 +37,7 @@ from rostra.groupchat.selection import Chosen, Situation, Unchosen, rotation
 from rostra.protocol import ChatMessage, Member, TurnReply, Usage
 from rostra.protocol.chat import ChatEvent, Result, Why
 
-from .team import options
+from .team import options, patient
 
 Kind = Literal["lost", "raised", "final", "absent", "broker"]
 
@@ -411,12 +411,20 @@ def test_a_turn_carries_no_more_values_than_a_frame_may_hold() -> None:
     assert [(ask.body.after, len(ask.body.messages)) for ask in desk.asked if ask.member == "c"] == [(2, 1)]
 
 
+def test_no_member_refills_the_budget_with_what_it_says_to_have_used() -> None:
+    desk = Desk(options("a", "b"))
+    impossible = Usage(prompt_tokens=-50, completion_tokens=2**62, cost=float("nan"))
+    desk.select()
+    desk.answer(TurnReply(message=ChatMessage(content="x"), usage=(impossible,)))
+    assert desk.machine.usage == Usage(prompt_tokens=1, completion_tokens=10**12)
+
+
 answers = st.sampled_from(
     ["answer", "same", "silent", "lost", "raised", "final", "absent", "say", "crash", "late", "tick", "stop", "wait"]
 )
 
 
-@settings(max_examples=150, deadline=None)
+@patient
 @given(st.lists(answers, max_size=60), st.integers(0, 2), st.sampled_from([True, False]))
 def test_whatever_happens_there_are_no_gaps_no_doubles_and_always_a_reason(script: list[str], retries: int, repeat: bool) -> None:
     desk = Desk(options("a", "b", "c", max_rounds=9, turn_retries=retries, repeat=repeat, stop="idle(4)"))

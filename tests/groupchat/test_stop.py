@@ -29,6 +29,8 @@ from rostra.groupchat.conditions import Met, Watch
 from rostra.groupchat.facts import Facts
 from rostra.protocol import ChatMessage, ToolCall, ToolResponse, Usage
 
+from .team import patient
+
 leaves: st.SearchStrategy[Condition] = st.one_of(
     st.builds(TextMention, st.text(min_size=1), st.text()),
     st.builds(ExactText, st.text(min_size=1)),
@@ -46,11 +48,13 @@ conditions = st.recursive(
 )
 
 
+@patient
 @given(conditions)
 def test_a_condition_is_what_its_own_text_says(condition: Condition) -> None:
     assert parse(str(condition)) == condition
 
 
+@patient
 @given(st.text(max_size=200) | st.text(alphabet='text("TERMINATE")|& 0123456789.,_=by\n', max_size=80))
 def test_any_text_is_a_condition_or_a_stop_error(text: str) -> None:
     with contextlib.suppress(StopError):

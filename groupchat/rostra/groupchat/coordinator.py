@@ -43,7 +43,7 @@ from rostra.protocol.chat import (
 )
 from rostra.protocol.directory import PRESENCE, Presence
 from rostra.protocol.ids import new_id
-from rostra.protocol.names import check_topic
+from rostra.protocol.names import check_name, check_topic
 from rostra.protocol.service import Handler
 
 from . import inbox as inbox_module
@@ -80,6 +80,7 @@ class Coordinator:
         self._roster = Roster(options.members)
         self._runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._waking: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._service = service = Service(client, concurrency=CONCURRENCY)
@@ -113,7 +114,7 @@ class Coordinator:
     async def aclose(self) -> None:
         """Stop without ending any chat: they are taken up again by the next start."""
         await self._service.drain(0.0)
-        tasks = [*self._tasks.values(), *([self._watcher] if self._watcher else [])]
+        tasks = [*self._tasks.values(), *self._waking, *([self._watcher] if self._watcher else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -182,10 +183,24 @@ class Coordinator:
         return Runner(machine, selector, self._transcript, self._client, self._options, self._publish)
 
     def _finished(self, chat: str, runner: Runner) -> None:
-        if self._runners.get(chat) is runner:
-            del self._runners[chat], self._tasks[chat]
-        if runner.machine.result is not None and runner.machine.result.outcome != "waits":
+        if self._runners.get(chat) is not runner:
+            return
+        del self._runners[chat], self._tasks[chat]
+        result = runner.machine.result
+        if result is not None and result.outcome != "waits":
             self._inbox.chat_ended(chat)
+        elif result is not None:  # it may have been answered while the chat lay down
+            waking = asyncio.get_running_loop().create_task(self._wake(chat))
+            self._waking.add(waking)
+            waking.add_done_callback(self._waking.discard)
+
+    async def _wake(self, chat: str) -> None:
+        """Take up a chat that rests, when none of its questions is open any more."""
+        with contextlib.suppress(NoSuchChat):
+            kept = await self._transcript.kept(chat)
+            answered = not await self._transcript.read(inbox_module.waits, chat)
+            if kept.state == "paused" and answered and chat not in self._runners:
+                await self._resume(kept)
 
     async def _info(self, chat: str) -> ChatInfo:
         return (await self._transcript.infos(self._roster, chat))[0]
@@ -207,8 +222,8 @@ class Coordinator:
         elif name in members and not sender.startswith(CONSOLE):
             raise Refused(f"{sender} may not speak as {name}")
         try:
-            check_message(ChatMessage(content=say.content, name=name))
-        except BadMessage as error:
+            check_message(ChatMessage(content=say.content, name=check_name(name)))
+        except (BadMessage, BadName) as error:
             raise Refused(str(error)) from None
         return await runner.say(request.id, name, say.content)
 
@@ -262,12 +277,8 @@ class Coordinator:
         if any(sender == member.name for member in self._options.members):
             raise Refused("members ask people; they do not answer for them")
         item = await self._inbox.answer(msgspec.structs.replace(answer, by=answer.by or sender))
-        chat = item.question.chat
-        if chat and chat not in self._runners:
-            with contextlib.suppress(NoSuchChat):
-                kept = await self._transcript.kept(chat)
-                if kept.state == "paused":
-                    await self._resume(kept)
+        if item.question.chat and item.question.chat not in self._runners:
+            await self._wake(item.question.chat)
         return item
 
     # ---- the bus

@@ -1,10 +1,14 @@
 """What a stop condition can know of a chat: counted over the transcript, so that a restart resets nothing. Pure."""
 
+import math
 from collections.abc import Iterable
 
 import msgspec
 
 from rostra.protocol import ChatMessage, Usage
+
+MOST = 10**12
+"""Tokens, or dollars, that one answer may claim."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -56,6 +60,19 @@ def total(*usages: Usage) -> Usage:
         completion_tokens=sum(usage.completion_tokens for usage in usages),
         cost=sum(usage.cost for usage in usages),
         estimated=any(usage.estimated for usage in usages),
+    )
+
+
+def plausible(usages: Iterable[Usage]) -> tuple[Usage, ...]:
+    """What a member says its answer has used, without figures that nothing can have used: a budget is no member's to refill."""
+    return tuple(
+        msgspec.structs.replace(
+            usage,
+            prompt_tokens=min(max(0, usage.prompt_tokens), MOST),
+            completion_tokens=min(max(0, usage.completion_tokens), MOST),
+            cost=min(max(0.0, usage.cost), float(MOST)) if math.isfinite(usage.cost) else 0.0,
+        )
+        for usage in usages
     )
 
 

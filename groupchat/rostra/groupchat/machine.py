@@ -16,7 +16,7 @@ from rostra.protocol.chat import ChatEvent, Result
 from rostra.protocol.ids import new_id
 
 from .conditions import Watch
-from .facts import Facts
+from .facts import Facts, plausible
 from .fit import Weight, check_message, prefix, weigh
 from .inputs import (
     Abandon,
@@ -258,16 +258,17 @@ class Machine:
         return "\n".join(["These are the members of this conversation:", *lines])
 
     def _answered(self, row: Row, reply: TurnReply, now_ms: int) -> list[Effect]:
+        usage = plausible(reply.usage)
         if reply.message is None:
             reason = reply.reason or f"{row.speaker} had nothing to say"
-            return self._finish("ended", reason, now_ms, row.with_(state="done", usage=reply.usage, error=reason, done_ms=now_ms))
+            return self._finish("ended", reason, now_ms, row.with_(state="done", usage=usage, error=reason, done_ms=now_ms))
         message = self._as_kept(reply.message, row.speaker)
         try:
             check_message(message)
         except BadMessage as error:
-            return self._give_up(row.with_(usage=reply.usage), str(error), "failed", now_ms)
+            return self._give_up(row.with_(usage=usage), str(error), "failed", now_ms)
         closed = row.with_(
-            state="done", epoch=self.epoch, sequence=message.sequence, message=message, usage=reply.usage, done_ms=now_ms
+            state="done", epoch=self.epoch, sequence=message.sequence, message=message, usage=usage, done_ms=now_ms
         )
         self._open = None
         self._take(closed)
@@ -303,7 +304,7 @@ class Machine:
             state="late",
             epoch=self.epoch,
             message=message,
-            usage=reply.usage,
+            usage=plausible(reply.usage),
             asked_ms=now_ms,
             done_ms=now_ms,
         )
