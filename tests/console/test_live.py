@@ -205,3 +205,14 @@ def test_without_colour_and_unicode_the_view_is_plain_ascii() -> None:
     screen.live.show(ChatEvent(type="selected", chat=CHAT, sequence=3, speaker="runner", why="the graph — only one"))
     screen.live.show(ChatEvent(type="result", chat=CHAT, result=Result(chat=CHAT, outcome="ended", stop_reason="done")))
     assert screen.text.isascii()
+
+
+def test_what_a_speaker_that_died_was_saying_is_shown_again_as_a_whole() -> None:
+    screen = Screen(streaming=True)
+    screen.piece(2, "coder", "Hello wor")
+    screen.live.interrupted("critic")
+    screen.piece(2, "coder", "ld, my ")
+    screen.live.interrupted("coder")
+    screen.piece(2, "coder", "Hello world, my friend")
+    screen.said(2, "coder", "Hello world, my friend")
+    assert screen.text == "\n[2] coder\n  Hello world, my\n\n[2] coder\n  Hello world, my friend\n"

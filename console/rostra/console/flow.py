@@ -1,5 +1,7 @@
 """Text that is broken into lines while it is still being written."""
 
+import sys
+
 from .terminal import Style, clean, columns, unfinished
 
 
@@ -11,7 +13,7 @@ class Flow:
 
     def __init__(self, style: Style, indent: int = 2) -> None:
         self._style, self._indent = style, " " * indent
-        self._room = style.width - indent - 1
+        self._room = style.width - indent - 1 if style.wrap else sys.maxsize
         self._column = 0
         self._at_start = True
         self._held = ""

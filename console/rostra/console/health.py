@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import sqlite3
 import stat
 import sys
@@ -98,9 +97,13 @@ def _key() -> Finding:
 
 
 async def _sandbox() -> Finding:
-    if shutil.which("bwrap") is None:
-        return Finding("sandbox", "note", "bubblewrap (bwrap) is not installed: agents cannot run code")
-    return Finding("sandbox", "note", "unknown")
+    from rostra.agents.code.sandbox import SandboxUnavailable, probe
+
+    try:
+        await probe()
+    except SandboxUnavailable as error:
+        return Finding("sandbox", "note", f"agents cannot run code: {error}")
+    return Finding("sandbox", "good", "bubblewrap runs code")
 
 
 async def processes(team: str, *, only: str = "", seconds: float = 5.0) -> list[Finding]:

@@ -40,6 +40,8 @@ class Live:
         self._shown = 0
         self._flow: Flow | None = None
         self._writing = 0
+        self._speaker = ""
+        self._muted = 0
 
     # ---- what there is to show
 
@@ -61,12 +63,12 @@ class Live:
 
     def delta(self, delta: Delta) -> None:
         """A piece of an answer that is being written."""
-        if not self._streaming or delta.sequence <= self._shown:
+        if not self._streaming or delta.sequence <= self._shown or delta.sequence == self._muted:
             return
         if self._writing != delta.sequence:
             self._break()
             self._write(self._header(delta.sequence, delta.speaker) + "\n")
-            self._flow, self._writing = Flow(self._style), delta.sequence
+            self._flow, self._writing, self._speaker = Flow(self._style), delta.sequence, delta.speaker
         if self._flow is not None:
             self._write(self._flow.feed(delta.text))
 
@@ -112,6 +114,12 @@ class Live:
             self._note_line(self._notes_style.dim(text))
         else:
             self._note_line(self._notes_style.bad(text) if bad else text)
+
+    def interrupted(self, speaker: str = "") -> None:
+        """`speaker` (empty: anybody) was cut short and says it all again: what is being written is shown when it is whole."""
+        if self._writing and speaker in ("", self._speaker):
+            self._break()
+            self._muted, self._flow, self._writing = self._writing, None, 0
 
     # ---- inside
 
@@ -238,7 +246,7 @@ class Live:
 
 def _lines(text: str, style: Style, indent: int) -> list[str]:
     """`text` in lines that leave room for `indent` columns before them."""
-    return laid_out(text, Style(colour=False, unicode=style.unicode, width=style.width - indent), 0).splitlines()
+    return laid_out(text, Style(colour=False, unicode=style.unicode, width=style.width - indent, wrap=style.wrap), 0).splitlines()
 
 
 def _visible(message: ChatMessage) -> str:

@@ -27,7 +27,7 @@ class Lazy(TyperGroup):
         if entry is None:
             return None
         group = get_group(import_module(f"{__package__}.commands.{entry.module}").app)
-        return group.commands[cmd_name]
+        return _with_environment(group.commands[cmd_name], f"ROSTRA_{cmd_name}")
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list of commands in the help, by section, without importing any."""
@@ -36,6 +36,18 @@ class Lazy(TyperGroup):
             with formatter.section(section):
                 rows = [(entry.name.ljust(width), entry.summary) for entry in CATALOGUE if entry.section == section]
                 formatter.write_dl(rows)
+
+
+def _with_environment(command: Any, prefix: str) -> Any:
+    """The command, each of whose options is also a variable: ROSTRA_RUN_TIMEOUT is `rostra run --timeout`."""
+    for name, inner in getattr(command, "commands", {}).items():
+        _with_environment(inner, f"{prefix}_{name}")
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and parameter.envvar is None and not parameter.is_eager:
+            long = max(parameter.opts, key=len)
+            parameter.envvar = f"{prefix}_{long}".replace("--", "").replace("-", "_").upper()
+            parameter.show_envvar = False
+    return command
 
 
 def _version(wanted: bool) -> None:
@@ -52,7 +64,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    context_settings={"auto_envvar_prefix": "ROSTRA", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option can be given by environment too: ROSTRA_TEAM, ROSTRA_JSON, ROSTRA_RUN_TIMEOUT, … "
     "Start with `rostra demo`, then `rostra init`.",
 )

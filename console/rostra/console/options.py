@@ -41,9 +41,12 @@ Team = Annotated[
         "--team",
         metavar="TEAM",
         envvar="ROSTRA_TEAM",
+        show_envvar=False,
         help="A team file, or the name of a running team. Default: ROSTRA_BROKER, else the only team that runs here.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", envvar="ROSTRA_JSON", help="Print JSON: one object, or one a line.")]
+Json = Annotated[
+    bool, typer.Option("--json", envvar="ROSTRA_JSON", show_envvar=False, help="Print JSON: one object, or one a line.")
+]
 ChatId = Annotated[str, typer.Argument(metavar="ID", help="The chat.", autocompletion=_chats)]
 AgentName = Annotated[str, typer.Argument(metavar="NAME", help="The agent.", autocompletion=_agents)]

@@ -20,6 +20,7 @@ def told(view: View, event: ProcessEvent) -> None:
     """Note what happens to a process, unless it is as it should be."""
     match event.type:
         case "died":
+            view.interrupted(event.key.partition("~")[0])
             view.note(f"{event.key} (process {event.pid}) {event.why}", bad=True)
         case "restarting" if event.pause:
             view.note(f"{event.key} is started again in {event.pause:.1f} s")

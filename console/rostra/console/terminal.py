@@ -66,18 +66,18 @@ def colour_wanted(stream: TextIO, environment: Mapping[str, str] = os.environ) -
 
 
 class Style:
-    """How things look on one stream: `colour`, `unicode`, `width` in columns."""
+    """How things look on one stream: `colour`, `unicode`, `width` in columns; `wrap`: whether long lines are broken there."""
 
-    def __init__(self, *, colour: bool, unicode: bool = True, width: int = 80) -> None:
-        self.colour, self.unicode, self.width = colour, unicode, max(20, width)
+    def __init__(self, *, colour: bool, unicode: bool = True, width: int = 80, wrap: bool = True) -> None:
+        self.colour, self.unicode, self.width, self.wrap = colour, unicode, max(20, width), wrap
         self._speakers: dict[str, int] = {}
 
     @classmethod
     def of(cls, stream: TextIO) -> "Style":
-        """The style for a stream, from the environment. What is no terminal gets lines of 100 columns."""
+        """The style for a stream, from the environment. What is no terminal gets whole lines, and summaries of 100 columns."""
         encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
         width = shutil.get_terminal_size((80, 24)).columns if stream.isatty() else 100
-        return cls(colour=colour_wanted(stream), unicode=encoding.startswith("utf"), width=min(width, 120))
+        return cls(colour=colour_wanted(stream), unicode=encoding.startswith("utf"), width=min(width, 120), wrap=stream.isatty())
 
     def sgr(self, text: str, *codes: int) -> str:
         """`text` with these SGR attributes."""

@@ -38,6 +38,9 @@ class View(Protocol):
     def note(self, text: str, *, bad: bool = False) -> None:
         """Something that happens around the chat."""
 
+    def interrupted(self, speaker: str = "") -> None:
+        """`speaker` (empty: anybody) was cut short, and says all of it again."""
+
 
 class JsonView:
     """The chat as JSON Lines on `out`; what happens around it as plain lines on `notes`."""
@@ -68,6 +71,9 @@ class JsonView:
         """See `View`."""
         self._notes.write(text + "\n")
         self._notes.flush()
+
+    def interrupted(self, speaker: str = "") -> None:
+        """Nothing: pieces are told apart by the message that follows them."""
 
     def _line(self, value: object) -> None:
         if value is not None:
@@ -119,6 +125,7 @@ class Watch:
             case Presence():
                 self._presence(event.name, event.state)
             case Reconnected():
+                self.view.interrupted()
                 self.view.note("the broker is back" + (", as a new process" if event.fresh else ""))
             case _:
                 assert_never(event)
@@ -146,6 +153,7 @@ class Watch:
             return
         if state in ("lost", "left"):
             self._away.add(name)
+            self.view.interrupted(name)
             self.view.note(f"{name} died" if state == "lost" else f"{name} went away", bad=state == "lost")
         elif state == "online" and name in self._away:
             self._away.discard(name)

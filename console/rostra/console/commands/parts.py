@@ -8,9 +8,16 @@ from rostra.console.options import AgentName
 
 app = typer.Typer(rich_markup_mode=None)
 
-TeamHere = Annotated[str, typer.Option("--team", metavar="TEAM", envvar="ROSTRA_TEAM", help="The team file.")]
+TeamHere = Annotated[str, typer.Option("--team", metavar="TEAM", envvar="ROSTRA_TEAM", show_envvar=False, help="The team file.")]
 Broker = Annotated[
-    str, typer.Option("--broker", metavar="ADDRESS", envvar="ROSTRA_BROKER", help="The broker; default: as the team file says.")
+    str,
+    typer.Option(
+        "--broker",
+        metavar="ADDRESS",
+        envvar="ROSTRA_BROKER",
+        show_envvar=False,
+        help="The broker; default: as the team file says.",
+    ),
 ]
 
 
