@@ -29,10 +29,7 @@ def main() -> None:
         os.setresuid(job["user"], job["user"], job["user"])
     work = job["work"]
     if os.fstat(before).st_size:
-        import tarfile
-
-        with open(before, "rb") as packed, tarfile.open(fileobj=packed, mode="r:") as archive:
-            archive.extractall(work, filter="data")
+        unpack(work, before)
     path = os.path.join(work, job["file"])
     if os.path.islink(path):
         os.unlink(path)
@@ -47,6 +44,17 @@ def main() -> None:
         os.unlink(path)
     pack(work, after)
     os._exit(status)
+
+
+def unpack(work: str, before: int) -> None:
+    import tarfile
+
+    safer: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+    try:
+        with open(before, "rb") as packed, tarfile.open(fileobj=packed, mode="r:") as archive:
+            archive.extractall(work, **safer)  # noqa: S202 - within the sandbox, from the sandbox
+    except (tarfile.TarError, OSError) as error:
+        os.write(2, f"the work directory could not be restored: {error}\n".encode())
 
 
 def run(job: dict[str, Any], path: str) -> NoReturn:

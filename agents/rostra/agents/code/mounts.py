@@ -59,11 +59,14 @@ def python() -> str:
 
 
 def _python_homes() -> list[str]:
-    """The folders of this Python outside /usr; none that holds somebody's home."""
+    """The folders of this Python outside /usr that this user may show; none that holds somebody's home."""
     home = Path.home().resolve()
     homes: dict[str, None] = {}
     for prefix in (sys.base_prefix, sys.prefix):
         path = Path(prefix).resolve()
-        if not path.is_relative_to("/usr") and not home.is_relative_to(path) and path != Path("/"):
-            homes[str(path)] = None
+        if path.is_relative_to("/usr"):
+            continue
+        if home.is_relative_to(path) or path == Path("/") or not os.access(path, os.R_OK | os.X_OK):
+            return []
+        homes[str(path)] = None
     return list(homes)

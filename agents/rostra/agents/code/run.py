@@ -68,30 +68,32 @@ class Run:
         self._process, self._config, self._packed, self._info = process, config, packed, info
         self._output = Output(config.output_kb * KIB)
         self._work = Sealed()
-        self._first = 0
-        """The first process of the sandbox's own process namespace: all others die with it."""
-        self._ended = ""
+        self._handles: list[int] = []
+        """What is killed: bwrap, and the first process of the sandbox's own process namespace, with which all others there die.
+        Not `process.kill`: it may reap the process before asyncio does, and the exit code would be lost."""
+        self._ended = self._lost = ""
+        self._hold(process.pid)
 
     async def finish(self) -> Finished:
         """Wait for the end, or bring it about when a limit is passed or the caller is cancelled."""
         whole = asyncio.gather(self._read_output(), self._read_work(), self._process.wait())
         looking = asyncio.create_task(self._look())
+        either: list[asyncio.Future[Any]] = [whole, looking]
         try:
-            either: list[asyncio.Future[Any]] = [whole, looking]
             await asyncio.wait(either, timeout=self._config.seconds + GRACE, return_when=asyncio.FIRST_COMPLETED)
             if not whole.done():
-                self._kill()
                 self._ended = looking.result() if looking.done() else self._late()
-            await asyncio.wait([whole], timeout=GRACE)
         except BaseException:
             self._work.close()
             raise
         finally:
             self._kill()
             looking.cancel()
+            await asyncio.wait([whole], timeout=GRACE)  # to the end of its output, so that nothing is left open
             whole.cancel()
-            await asyncio.gather(whole, looking, return_exceptions=True)
-            await self._process.wait()
+            await asyncio.gather(*either, return_exceptions=True)
+            for handle in self._handles:
+                os.close(handle)
         return self._finished()
 
     def _finished(self) -> Finished:
@@ -105,7 +107,9 @@ class Run:
         text = self._output.text()
         if note:
             text += ("" if not text or text.endswith("\n") else "\n") + f"(ended: {note})\n"
-        if self._ended or not self._work.size:
+        if self._lost:
+            text += f"({self._lost})\n"
+        if self._ended or self._lost or not self._work.size:
             self._work.close()
             return Finished(exit_code=code, output=text, work=None)
         return Finished(exit_code=code, output=text, work=self._work.seal())
@@ -122,37 +126,42 @@ class Run:
     async def _read_work(self) -> None:
         # A tar of the work directory is larger than it by a block a file, and is not to be trusted to be one.
         async with _reading(self._packed) as stream:
+            room = self._config.scratch_mb * MIB * 2 + MAX_FILES * KIB
             while data := await stream.read(256 * KIB):
-                if self._work.size + len(data) <= self._room():
+                if self._work.fd < 0 or self._work.size + len(data) > room:
+                    self._lost = "the work directory is too large to be kept"
+                elif not self._lost:
                     self._work.write(data)
-
-    def _room(self) -> int:
-        return self._config.scratch_mb * MIB * 2 + MAX_FILES * 1024
 
     async def _look(self) -> str:
         """Look at what the sandbox uses until a limit is passed; returns which."""
         config = self._config
         async with _reading(self._info) as stream:
-            told = await stream.readuntil(b"}")
-        self._first = msgspec.json.decode(told)["child-pid"]
+            told = b"{}"
+            try:
+                told = await stream.readuntil(b"}")
+            except asyncio.IncompleteReadError:  # bwrap could not begin, and says why on its output
+                await asyncio.Event().wait()
+        first = msgspec.json.decode(told)["child-pid"]
+        self._hold(first)
         limit = config.memory_mb * MIB
         while True:
-            if watch.memory(self._first, limit) > limit:
+            if watch.memory(first, limit) > limit:
                 return f"its processes used more than {config.memory_mb} MiB of memory together"
-            if any(watch.files(self._first, place) > MAX_FILES for place in (WORK, TEMPORARY)):
+            if any(watch.files(first, place) > MAX_FILES for place in (WORK, TEMPORARY)):
                 return f"it made more than {MAX_FILES} files"
             if self._output.total > FLOOD * config.output_kb * KIB:
                 return f"it wrote more than {FLOOD * config.output_kb} KiB"
             await asyncio.sleep(LOOK)
 
+    def _hold(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            self._handles.append(os.pidfd_open(pid))
+
     def _kill(self) -> None:
-        if self._process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            if self._first:
-                os.kill(self._first, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        for handle in reversed(self._handles):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
 
 
 @contextlib.asynccontextmanager

@@ -50,7 +50,7 @@ class CodeRunner:
                     code = 1
                     outputs.append(f"unknown language {block.language}")
                     break
-                file = block.filename or f".block.{command[0].rpartition('/')[2]}"
+                file = block.filename or f".block.{LANGUAGES[block.language]}"
                 job = sandbox.Job(command=command, file=file, code=block.code, temporary=not block.filename)
                 done = await sandbox.run(job, self.config, work)
                 if work is not None:
