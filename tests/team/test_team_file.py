@@ -9,10 +9,22 @@ import pytest
 from rostra.agents.code.config import CodeExecution
 from rostra.agents.config import AgentConfig
 from rostra.agents.models.config import ModelConfig, Price
+from rostra.groupchat.check import check_options
 from rostra.protocol import Member
 from rostra.team.file import TeamFile
 from rostra.team.problems import BadTeam
-from rostra.team.tables import AgentTable, CodeTable, ModelTable, PriceTable, TeamTables, json_schema
+from rostra.team.tables import (
+    AgentTable,
+    BudgetTable,
+    ChatTable,
+    CodeTable,
+    ModelTable,
+    PriceTable,
+    TeamTable,
+    TeamTables,
+    TransitionsTable,
+    json_schema,
+)
 
 from .broken_files import BROKEN, TWO, Broken
 
@@ -187,3 +199,19 @@ def test_the_tables_have_the_keys_and_defaults_of_the_rooms_that_use_them(
 def test_the_tables_travel_between_processes_unchanged(place: Path) -> None:
     tables = TeamFile.loads(FULL, place).tables
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(tables), type=TeamTables) == tables
+
+
+def test_the_page_on_the_team_file_has_every_key_and_its_default() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "team-file.md").read_text()
+    for table in (TeamTable, ChatTable, TransitionsTable, ModelTable, AgentTable, CodeTable, BudgetTable):
+        for field in msgspec.structs.fields(table):
+            rows = [line for line in page.splitlines() if line.startswith("| ") and f"`{field.name}`" in line.split("|")[1]]
+            default = field.default if isinstance(field.default, bool | int | float | str) else ""
+            said = default if isinstance(default, str) else json.dumps(default)
+            assert any(said in row for row in rows), f"{table.__name__}.{field.name}"
+
+
+def test_what_the_file_allows_a_coordinator_takes(place: Path) -> None:
+    options = TeamFile.loads(FULL, place).chat_options()
+    check_options(msgspec.structs.replace(options, selection="auto"))
+    check_options(TeamFile.loads(TWO + '[chat]\nselection = "Round_Robin"\n', place).chat_options())

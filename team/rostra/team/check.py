@@ -9,6 +9,7 @@ import msgspec
 
 from rostra.agents.models.config import ModelConfig
 from rostra.groupchat import stop
+from rostra.groupchat.check import METHODS
 from rostra.groupchat.errors import StopError
 from rostra.protocol import COORDINATOR, GATEWAY, BadName, events_address
 from rostra.protocol.names import check_name
@@ -23,7 +24,6 @@ RESERVED = {
     COORDINATOR: "it is the coordinator's own",
     GATEWAY: "it is the model gateway's own",
 }
-METHODS = ("auto", "manual", "random", "round_robin", "vote")
 _AT = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
@@ -216,7 +216,7 @@ class _Checks:
         chat, agents = self.tables.chat, self.tables.agents
         if ":" in chat.selection:
             self._reference(("chat", "selection"), chat.selection)
-        elif chat.selection not in METHODS:
+        elif chat.selection.lower() not in METHODS:
             there_is = shapes.suggestion(chat.selection, METHODS)
             self._say(("chat", "selection"), f"{shapes.shown(chat.selection)} is no way to select a speaker{there_is}")
         if chat.admin and chat.admin not in agents:

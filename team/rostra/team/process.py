@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 import msgspec
 
-from rostra.protocol import BrokerLost, RequestError, RostraError, Superseded
+from rostra.protocol import BrokerLost, Refused, RequestError, RostraError, Superseded
 
 from .exits import ExitCode
 from .file import TeamFile
@@ -75,10 +75,11 @@ def run(job: Job) -> int:
         write_to(Path(job.log))
     log_to_stderr(logging.INFO if job.log else logging.WARNING)
     log.info("%s of the team %s begins as %d", job.name, job.team, os.getpid())
+    begun = threading.Event()
     try:
-        return int(_run(job))
+        return int(_run(job, begun))
     except (RostraError, ValueError) as error:
-        code = _code_of(error)
+        code = _code_of(error, begun.is_set())
         log.error("%s: %s", job.name, error, exc_info=code is ExitCode.CRASHED)
         return int(code)
     except Exception:
@@ -93,31 +94,37 @@ def log_to_stderr(default: int) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
 
 
-def _code_of(error: Exception) -> ExitCode:
+def _code_of(error: Exception, begun: bool) -> ExitCode:
     match error:
         case Superseded():
             return ExitCode.SUPERSEDED
         case BrokerLost():
             return ExitCode.UNREACHABLE
-        case RequestError():
+        case Refused():
             return ExitCode.REFUSED
-        case _:
-            return ExitCode.CONFIGURATION
+        case RequestError():
+            return ExitCode.CRASHED
+        case _:  # what it was made of was looked at before it began
+            return ExitCode.CRASHED if begun else ExitCode.CONFIGURATION
 
 
-def _run(job: Job) -> ExitCode:
+def _run(job: Job, begun: threading.Event) -> ExitCode:
+    def ready() -> None:
+        begun.set()
+        notify(job.notify or os.environ.get("NOTIFY_SOCKET", ""), f"READY=1\nNAME={job.name}")
+
     match job.kind:
         case "broker":
-            return _broker(job)
+            return _broker(job, ready)
         case "gateway":
-            return asyncio.run(_until_signal(job, _gateway))
+            return asyncio.run(_until_signal(job, _gateway, ready))
         case "coordinator":
-            return asyncio.run(_until_signal(job, _coordinator))
+            return asyncio.run(_until_signal(job, _coordinator, ready))
         case "agent":
-            return asyncio.run(_until_signal(job, _agent))
+            return asyncio.run(_until_signal(job, _agent, ready))
 
 
-def _broker(job: Job) -> ExitCode:
+def _broker(job: Job, ready: Callable[[], None]) -> ExitCode:
     from rostra.broker.server import Server
 
     if not job.address.startswith("ipc://"):
@@ -128,23 +135,22 @@ def _broker(job: Job) -> ExitCode:
 
     def tell() -> None:
         server.ready.wait()
-        notify(_notify_address(job), f"READY=1\nNAME={job.name}")
+        ready()
 
     threading.Thread(target=tell, daemon=True).start()
     server.run()
     return ExitCode.STOPPED
 
 
-async def _until_signal(job: Job, body: Callable[[Job, asyncio.Event, Callable[[], None]], Awaitable[ExitCode]]) -> ExitCode:
+Body = Callable[[Job, asyncio.Event, Callable[[], None]], Awaitable[ExitCode]]
+
+
+async def _until_signal(job: Job, body: Body, ready: Callable[[], None]) -> ExitCode:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return await body(job, stop, lambda: notify(_notify_address(job), f"READY=1\nNAME={job.name}"))
-
-
-def _notify_address(job: Job) -> str:
-    return job.notify or os.environ.get("NOTIFY_SOCKET", "")
+    return await body(job, stop, ready)
 
 
 async def _gateway(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> ExitCode:
@@ -173,7 +179,9 @@ async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> Ex
     member = next(member for member in file.members() if member.name == name)
 
     def make(client: "Client") -> "Responder":
-        return build(config, name, file.base, client, executes=executes)
+        responder = build(config, name, file.base, client, executes=executes)
+        ready()
+        return responder
 
     ended = await serve(job.address, member, make, shared=config.replicas > 1, stop=stop)
     match ended:

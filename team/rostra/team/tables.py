@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Meta
 
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
-Selection = Literal["auto", "manual", "random", "round_robin", "vote"]
 
 Name = Annotated[str, Meta(description="A lower-case letter, then at most 62 of a-z 0-9 _ -.")]
 Reference = Annotated[
@@ -45,8 +44,8 @@ class ChatTable(Table, frozen=True):
     selection: Annotated[
         str,
         Meta(
-            description="How the next speaker is chosen: auto, manual, random, round_robin, vote, or `module:function`.",
-            extra_json_schema={"anyOf": [{"enum": ["auto", "manual", "random", "round_robin", "vote"]}, {"pattern": ".+:.+"}]},
+            description="How the next speaker is chosen: auto, manual, random, round_robin, or `module:function`.",
+            extra_json_schema={"anyOf": [{"enum": ["auto", "manual", "random", "round_robin"]}, {"pattern": ".+:.+"}]},
         ),
     ] = "auto"
     max_rounds: Annotated[int, Meta(ge=1, description="Messages of a chat at most, the opening one included.")] = 10

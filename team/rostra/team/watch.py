@@ -1,7 +1,8 @@
 """Who is started, stopped and started again, and when: a pure state machine. `now` is seconds on any monotonic clock.
 
 Rules: the first crash is mended at once; further ones within `WINDOW` after a pause that doubles; with the `CRASHES`th the
-process is given up, with a reason. What ends by saying that starting again is of no use (`exits.FINAL`) is given up at once. A
+process is given up, with a reason. Being killed by SIGKILL while it did its work is no crash of its own: that is mended at once,
+up to `KILLS` times within `WINDOW`. What ends by saying that starting again is of no use (`exits.FINAL`) is given up at once. A
 stop that was asked for is no crash. A process that does not become ready in time is killed, which is a crash.
 """
 
@@ -18,6 +19,7 @@ import msgspec
 from .exits import FINAL, said
 
 CRASHES = 5
+KILLS = 30
 WINDOW = 30.0
 """Seconds for which a crash is held against a process."""
 FIRST_PAUSE = 0.2
@@ -77,6 +79,7 @@ class Watched:
     pid: int = 0
     due: float = float("inf")
     crashes: deque[float] = field(default_factory=deque)
+    kills: deque[float] = field(default_factory=deque)
     restarts: int = 0
     why: str = ""
     """Given up: why."""
@@ -151,14 +154,16 @@ class Watch:
         died = ProcessEvent(type="died", key=key, pid=pid, why=said(code))
         if code in FINAL:
             return [died, *self._give_up(one, pid, f"it {said(code)}")]
-        one.crashes.append(now)
-        while one.crashes[0] < now - WINDOW:
-            one.crashes.popleft()
-        if len(one.crashes) >= CRASHES:
-            why = f"it died {len(one.crashes)} times within {WINDOW:g} s, last: it {said(code)}"
+        killed = one.state is State.READY and code == -signal.SIGKILL
+        deaths = one.kills if killed else one.crashes
+        deaths.append(now)
+        while deaths[0] < now - WINDOW:
+            deaths.popleft()
+        if len(deaths) >= (KILLS if killed else CRASHES):
+            why = f"it died {len(deaths)} times within {WINDOW:g} s, last: it {said(code)}"
             return [died, *self._give_up(one, pid, why)]
         one.restarts += 1
-        pause = self._pause(len(one.crashes))
+        pause = 0.0 if killed else self._pause(len(one.crashes))
         restarting = ProcessEvent(type="restarting", key=key, pause=round(pause, 3), why=said(code))
         if pause == 0:
             return [died, restarting, *self._launch(one, now)]
