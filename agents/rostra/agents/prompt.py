@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from rostra.protocol import ChatMessage, ToolCall, ToolResponse
+from rostra.protocol.chat import Role
 
 TOOL_LOG = "tool_log"
 """Key in `metadata`: the rounds of tool calls that an agent made by itself before it gave this answer."""
@@ -88,15 +89,12 @@ def _shown(message: ChatMessage, open_calls: set[str], following: ChatMessage | 
             content = f"{message.text}\n{called}".strip()
             yield msgspec.structs.replace(_bare(message, role=message.role), content=content)
         return
-    role = "user" if message.role in ("tool", "function") else message.role
-    yield _bare(message, role=role)
+    yield _bare(message, role="user" if message.role in ("tool", "function") else message.role)
 
 
-def _bare(message: ChatMessage, *, role: str, calls: tuple[ToolCall, ...] = ()) -> ChatMessage:
+def _bare(message: ChatMessage, *, role: Role, calls: tuple[ToolCall, ...] = ()) -> ChatMessage:
     content = message.content if message.content is not None else ""
-    return msgspec.convert(  # the role is one of the five: taken from a message, or given above
-        {"role": role, "name": message.name, "content": content, "tool_calls": calls}, ChatMessage
-    )
+    return ChatMessage(role=role, name=message.name, content=content, tool_calls=calls)
 
 
 def _shortened(one: ToolRound) -> ToolRound:
