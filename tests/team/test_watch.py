@@ -181,6 +181,15 @@ def test_what_does_not_become_ready_in_time_is_killed_and_counts_as_a_crash() ->
     assert len(watch.processes["planner"].crashes) == 1
 
 
+def test_what_was_never_made_is_not_waited_for() -> None:
+    watch = Watch({"planner": 3})
+    watch.start(["planner"], 0.0)
+    assert launches(watch.tick(READY_SECONDS)) == ["planner"]
+    watch.stop(READY_SECONDS)
+    watch.tick(READY_SECONDS + STOP_SECONDS)
+    assert watch.all_ended
+
+
 def test_a_sign_of_readiness_of_what_is_ready_already_changes_nothing() -> None:
     assert running().ready("planner") == []
 

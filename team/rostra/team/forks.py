@@ -53,7 +53,7 @@ class ForkServer:
         with theirs:
             command = [sys.executable, "-m", "rostra.team.forkserver", str(theirs.fileno()), str(os.getpid()), PADDING]
             self._server = subprocess.Popen(  # noqa: S603, ASYNC220 - our own interpreter; it returns as soon as the child is there
-                command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True
+                command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
             )
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         self._reading = asyncio.get_running_loop().create_task(self._read(reader, self._writer, self._server))

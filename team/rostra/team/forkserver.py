@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from . import process
+from .exits import ExitCode
 from .file import TeamFile
 from .os_process import die_with_parent, set_title
 from .tables import AgentTable, ModelTable, TeamTables
@@ -117,7 +118,12 @@ class _Server:
 
     def _fork(self, wish: Fork) -> None:
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, or too many processes
+            sys.stderr.write(f"{wish.key} cannot be forked: {error}\n")
+            self._say(Exited(wish.key, 0, ExitCode.CRASHED))
+            return
         if pid == 0:
             self._become(msgspec.structs.replace(wish.job, parent=parent))
         descriptor = os.pidfd_open(pid)

@@ -21,6 +21,7 @@ import msgspec
 from rostra.protocol import COORDINATOR, GATEWAY, Client, Peer, Presence, RequestError, RostraError
 from rostra.protocol.directory import PRESENCE
 
+from .exits import ExitCode
 from .file import TeamFile
 from .forks import ForkServer
 from .forkserver import Exited, Forked, Report
@@ -236,16 +237,27 @@ class Supervisor:
             self._on_event(event)
 
     async def _launch(self, key: str) -> None:
-        job = self.jobs[key]
-        if not _imports_openai(job):
-            await self._forks.fork(key, job)
-            return
-        # The OpenAI client takes half a second to import and starts threads: it gets an interpreter of its own.
+        try:
+            if _imports_openai(self.jobs[key]):
+                await self._spawn(key)
+            else:
+                await self._forks.fork(key, self.jobs[key])
+        except OSError as error:
+            log.error("%s cannot be started: %s", key, error)
+            self._apply(self.watch.exited(key, ExitCode.CRASHED, self._loop.time()))
+
+    async def _spawn(self, key: str) -> None:
+        """An interpreter of its own, for what takes half a second to import and cannot be forked."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "rostra.team.process", stdin=asyncio.subprocess.PIPE, start_new_session=True
+            sys.executable,
+            "-m",
+            "rostra.team.process",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
         self._apply(self.watch.launched(key, process.pid))
-        job = msgspec.structs.replace(job, parent=os.getpid())
+        job = msgspec.structs.replace(self.jobs[key], parent=os.getpid())
         with contextlib.suppress(ConnectionError):
             await process.communicate(msgspec.msgpack.encode(job))
         code = await process.wait()

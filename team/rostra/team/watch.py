@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from .exits import FINAL, said
+from .exits import FINAL, ExitCode, said
 
 CRASHES = 5
 KILLS = 30
@@ -208,6 +208,8 @@ class Watch:
             one.due = float("inf")
             if one.pid:  # it did not become ready, or did not stop, in time
                 effects.append(Signal(one.key, one.pid, signal.SIGKILL))
+            else:  # it was never made
+                effects += self.exited(one.key, ExitCode.CRASHED, now)
         return effects
 
     def _launch(self, one: Watched, now: float) -> list[Effect]:
