@@ -114,6 +114,15 @@ def test_a_key_that_is_found_is_never_repeated(place: Path) -> None:
     assert secret not in str(raised.value)
 
 
+def test_what_only_resembles_a_key_is_let_through(place: Path) -> None:
+    TeamFile.loads(
+        TWO + '[models.x]\nmodel = "m"\napi_key_env = "MY_API_KEY"\nbase_url = "http://localhost:8000/v1"\n'
+        '[models.x.options]\nstop_token = "<end>"\nmax_tokens = 5\n'
+        '[agents.c]\nsystem_message = "Ask sk-ilfully, never for a password: it is secret."\n',
+        place,
+    )
+
+
 def test_a_file_that_cannot_be_read_is_told_as_a_problem(tmp_path: Path) -> None:
     with pytest.raises(BadTeam, match=r"none\.toml:1: the file cannot be read: No such file or directory"):
         TeamFile.load(tmp_path / "none.toml")

@@ -7,6 +7,7 @@ import pytest
 from rostra.team.exits import ExitCode, said
 from rostra.team.watch import (
     CRASHES,
+    KILLS,
     READY_SECONDS,
     STOP_SECONDS,
     WINDOW,
@@ -199,3 +200,15 @@ def test_every_end_has_words() -> None:
     assert said(-9) == "was killed by SIGKILL"
     assert said(-99) == "was killed by signal 99"
     assert said(77) == "ended with code 77"
+
+
+def test_what_is_killed_from_outside_while_it_works_is_mended_at_once_each_time() -> None:
+    watch, now = Watch({"ada": 1}), 0.0
+    watch.start(["ada"], now)
+    for pid in range(1, KILLS):
+        watch.launched("ada", pid)
+        watch.ready("ada")
+        assert Launch("ada") in watch.exited("ada", -signal.SIGKILL, now)
+    watch.launched("ada", KILLS)
+    watch.ready("ada")
+    assert watch.exited("ada", -signal.SIGKILL, now)[-1].type == "given_up"  # type: ignore[union-attr]

@@ -6,7 +6,10 @@ from typing import Any
 
 from .lines import Path
 
-_KEY = re.compile(r"(?:.*_)?(?:api_?key|apikey|secret|password|passwd|token|bearer|authorization|credentials?)\Z", re.IGNORECASE)
+_KEY = re.compile(
+    r"(?:(?:.*_)?(?:api_?key|secret|password|passwd|authorization|credentials?)|(?:(?:access|api|auth|bearer)_)?token|bearer)\Z",
+    re.IGNORECASE,
+)
 _VALUE = re.compile(
     r"(?:\b(?:sk|pk|rk|gsk|xai|hf|r8)[-_][A-Za-z0-9_-]{16,}"
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
