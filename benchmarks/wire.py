@@ -46,7 +46,8 @@ class BlockingPeer:
         self.socket.set(zmq.LINGER, 0)
         self.socket.connect(address)
         self.send, self.recv = Backend.send.__get__(self.socket), Backend.recv.__get__(self.socket)
-        self.socket.send_multipart([b"", encode_head(Hello(name, new_id(), False, LEASE_MS)), encode_body({})])
+        self.boot = new_id()
+        self.socket.send_multipart([b"", encode_head(Hello(name, self.boot, False, LEASE_MS)), encode_body({})])
 
     def welcomed(self) -> None:
         """Wait for WELCOME; raises `TimeoutError` when there is none."""

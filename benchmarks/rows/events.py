@@ -11,7 +11,6 @@ from benchmarks.processes import Cast, Part, Pipe
 from benchmarks.wire import SNDMORE, BlockingPeer, broker
 from rostra.protocol import Client, events_address
 from rostra.protocol.frames import encode_head
-from rostra.protocol.ids import new_id
 from rostra.protocol.messages import Publish
 
 EVENTS = 100_000
@@ -26,19 +25,19 @@ def publisher(pipe: Pipe, address: str, size: int, count: int) -> None:
     peer = BlockingPeer(address, "publisher")
     peer.welcomed()
     send, body = peer.send, os.urandom(size)
-    topic, boot = fanout.TOPIC.decode(), new_id()
-    sync = encode_head(Publish(topic, new_id(), 1))
+    topic, number = fanout.TOPIC.decode(), 0
     while not pipe.poll(0.03):
+        number += 1
         send(b"", SNDMORE)
-        send(sync, SNDMORE)
+        send(encode_head(Publish(topic, peer.boot, number)), SNDMORE)
         send(fanout.SYNC)
     pipe.recv()
     pipe.send("ready")
     pipe.recv()
     began = time.monotonic()
-    for number in range(count):
+    for sequence in range(number + 1, number + 1 + count):
         send(b"", SNDMORE)
-        send(encode_head(Publish(topic, boot, number + 1)), SNDMORE)
+        send(encode_head(Publish(topic, peer.boot, sequence)), SNDMORE)
         send(body)
     pipe.send(began)
     pipe.recv()

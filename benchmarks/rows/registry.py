@@ -2,7 +2,7 @@
 
 from benchmarks.measure import Measurement
 
-from . import asks, codec, commands, events, idle, latency, routing
+from . import asks, chats, codec, commands, events, idle, latency, length, processes, routing
 
 MEASUREMENTS: dict[str, Measurement] = {
     "latency": latency.measurement,
@@ -10,6 +10,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "asks": asks.measurement,
     "events": events.measurement,
     "idle peers": idle.measurement,
+    "chats": chats.measurement,
+    "chat length": length.measurement,
+    "agent process": processes.alone,
+    "fleet": processes.fleet,
     "codec": codec.measurement,
     "commands": commands.measurement,
 }
