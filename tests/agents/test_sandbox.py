@@ -115,6 +115,14 @@ async def test_nothing_of_the_host_is_reached_over_the_network() -> None:
     assert "unreachable" in output
 
 
+async def test_the_network_is_there_when_it_is_asked_for() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        code = f"import socket\nsocket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 20).close()"
+        assert await python(code, network=True) == (0, "")
+
+
 async def test_sockets_of_the_host_are_not_reached(tmp_path: Path) -> None:
     abstract = f"\0rostra-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as named, socket.socket(socket.AF_UNIX) as hidden:
@@ -321,6 +329,20 @@ print("done")
     assert not _alive(mark)
 
 
+async def test_a_sandbox_dies_with_its_agent() -> None:
+    mark = f"rostra-orphan-{os.getpid()}"
+    block = f"import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)', {mark!r}])"
+    agent = (
+        "import asyncio, sys\nfrom rostra.agents.code import CodeExecution, CodeRunner, CodeBlock\n"
+        "asyncio.run(CodeRunner(CodeExecution(seconds=600)).run([CodeBlock('python', sys.argv[1])]))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", agent, block)
+    await until(lambda: bool(_alive(mark)), BOUND)
+    process.kill()
+    await process.wait()
+    await until(lambda: not _alive(mark), BOUND)
+
+
 async def test_a_block_that_kills_everything_it_can_ends_only_itself(runner: CodeRunner) -> None:
     status, _ = await python("import os, signal\nos.kill(-1, signal.SIGKILL)\nos.kill(1, signal.SIGKILL)", runner, "one")
     assert status != 0
@@ -427,6 +449,6 @@ def _alive(mark: str) -> list[str]:
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            if mark in Path("/proc", pid, "cmdline").read_text():
+            if mark in Path("/proc", pid, "cmdline").read_text().split("\0"):
                 found.append(pid)
     return found
