@@ -56,7 +56,7 @@ class Run:
                 self.view.note(f"{name}: the chat is ended; once more to end at once")
                 await chat.stop(f"ended by {name}")
 
-            with Interrupted(gently) as interrupted:
+            with Interrupted(gently, self.supervisor.kill) as interrupted:
                 guards = [asyncio.create_task(self._given_up(chat))]
                 if wish.timeout:
                     guards.append(asyncio.create_task(self._timed(chat, wish.timeout)))

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Chaos:
 
     def __init__(self, live: Live, supervisor: Supervisor) -> None:
         self._live, self._supervisor = live, supervisor
-        self._turns: set[int] = set()
+        self._pieces: Counter[int] = Counter()
         self._killed: set[str] = set()
 
     def opening(self, info: ChatInfo) -> None:
@@ -83,8 +84,8 @@ class Chaos:
         """See `View`; the killing is done in the middle of an answer."""
         self._live.delta(delta)
         if delta.speaker == VICTIM:
-            self._turns.add(delta.sequence)
-            if len(self._turns) == 2 and len(delta.text) > 0:
+            self._pieces[delta.sequence] += 1
+            if len(self._pieces) == 2 and self._pieces[delta.sequence] == PIECES:
                 self._kill(VICTIM)
 
     def show(self, event: ChatEvent) -> None:
@@ -104,6 +105,8 @@ class Chaos:
 
 VICTIM = "coder"
 """Whom chaos kills first."""
+PIECES = 12
+"""Pieces of its second answer after which it is killed."""
 
 
 async def sandbox_problem() -> str:

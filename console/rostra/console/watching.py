@@ -208,38 +208,40 @@ def _chosen(text: str, question: Question) -> str:
 
 
 class Interrupted:
-    """Turns SIGINT and SIGTERM into a graceful end: the first one calls `gently`, the second one ends `task` at once.
+    """Turns SIGINT and SIGTERM into a graceful end: the first one calls `gently`, the second one cancels the current task.
 
-    `signal` is the number of the first one, or 0.
+    `signal` is the number of the first one, or 0. Once left, it stays on guard until the loop is closed: a signal then calls
+    `hard`, so that whoever tidies up is hurried and never torn apart.
     """
 
-    def __init__(self, gently: Callable[[int], Awaitable[object]]) -> None:
-        self.signal, self._gently = 0, gently
-        self._ending: asyncio.Task[object] | None = None
+    def __init__(self, gently: Callable[[int], Awaitable[object]], hard: Callable[[], None]) -> None:
+        self.signal, self._gently, self._hard = 0, gently, hard
+        self._ending: asyncio.Task[None] | None = None
 
     def __enter__(self) -> "Interrupted":
         """Take the signals over; belongs to the running loop and the current task."""
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._signalled, number)
+            loop.add_signal_handler(number, self._signalled, number)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.remove_signal_handler(number)
+        self._task = None
+        if self._ending is not None:
+            self._ending.cancel()  # what was to be ended has ended
 
     def _signalled(self, number: int) -> None:
-        if self.signal or self._task is None:
-            if self._task is not None:
-                self._task.cancel()
-            return
-        self.signal = number
-        self._ending = asyncio.ensure_future(self._guarded(number))
+        if self._task is None:
+            self._hard()
+        elif self.signal:
+            self._task.cancel()
+        else:
+            self.signal = number
+            self._ending = asyncio.get_running_loop().create_task(self._end(number))
 
-    async def _guarded(self, number: int) -> object:
+    async def _end(self, number: int) -> None:
         try:
-            return await self._gently(number)
+            await self._gently(number)
         except RequestError:  # it cannot be ended gently
             if self._task is not None:
                 self._task.cancel()
-            return None
