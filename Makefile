@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 IMAGE_PYTHON := 3.12
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check format lock wheels bench clean help
+.PHONY: demo test check format lock wheels bench bench-peers bench-page clean help
 
 help: ## what can be made
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## watch a team hold a conversation; needs no key
 	@$(BIN)/rostra demo
@@ -34,8 +34,14 @@ wheels: $(VENV)/.made ## fetch the wheels that an image is built from without a 
 	$(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes --only-binary :all: --python-version $(IMAGE_PYTHON) -d wheels -r requirements.lock
 	$(BIN)/python -m pip download -q --disable-pip-version-check --only-binary :all: -d wheels hatchling
 
-bench: $(VENV)/.dev ## measure, and print what was measured
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev ## measure beside the floors, print the table, write benchmarks.json (10 minutes)
+	$(BIN)/python -m benchmarks --json benchmarks.json
+
+bench-peers: $(VENV)/.dev ## the same beside the peers, each installed in an environment of its own
+	$(BIN)/python -m benchmarks --peers --json benchmarks.json
+
+bench-page: $(VENV)/.dev ## measure everything and write docs/performance.md
+	$(BIN)/python -m benchmarks --peers --json benchmarks.json --write docs/performance.md
 
 lock: ## renew the locks (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock

@@ -11,8 +11,9 @@ from .evaluate import evaluate, wanted
 from .figures import ROWS, Row
 from .measure import Effort, Measured, interleave
 from .page import write_page
+from .peers.environments import versions
 from .report import record, save, table
-from .rows.registry import MEASUREMENTS
+from .rows.registry import FEW_ROUNDS, MEASUREMENTS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(table(figures))
     print(f"\n{effort.rounds} rounds in {seconds:.0f} s; a ratio is the median of the rounds' own, [smallest–largest].")
     content = record(figures, results, effort, seconds)
+    if effort.peers:
+        content["peer_versions"] = versions()
     if options.json:
         save(options.json, content)
     if options.write:
@@ -45,7 +48,8 @@ def measure(rows: list[Row], effort: Effort, *, everything: bool) -> dict[str, d
         _say(f"· {name}")
         if name not in MEASUREMENTS:
             continue
-        results[name] = interleave(MEASUREMENTS[name](effort), effort.rounds, None if everything else cases, _say)
+        rounds = min(effort.rounds, FEW_ROUNDS.get(name, effort.rounds))
+        results[name] = interleave(MEASUREMENTS[name](effort), rounds, None if everything else cases, _say)
     return results
 
 

@@ -1,6 +1,7 @@
 """Turns of group chats between processes (rows 12, 13 and 15)."""
 
 from benchmarks.measure import Case, Effort, Sample
+from benchmarks.peers.environments import case
 from benchmarks.processes import Cast
 from benchmarks.team import assemble, watching
 
@@ -21,8 +22,13 @@ def ours(synchronous: str, chats: int, turns: int) -> Sample:
 def measurement(effort: Effort) -> dict[str, Case]:
     """The cases of `chats`."""
     turns, chats = effort.count(TURNS), effort.count(CHATS, least=10)
-    return {
+    cases: dict[str, Case] = {
         "rostra, FULL, 1000 turns": lambda: ours("FULL", 1, turns),
         "rostra, NORMAL, 1000 turns": lambda: ours("NORMAL", 1, turns),
         "rostra, FULL, 100 chats": lambda: ours("FULL", chats, TURNS_EACH),
     }
+    if effort.peers:
+        cases["agentchat RoundRobin, 1000 turns"] = case("autogen", "agentchat", case="chat", turns=turns)
+        cases["AutoGen 0.2 GroupChat, 1000 turns"] = case("autogen02", "autogen02", case="chat", turns=turns)
+        cases["LangGraph + SqliteSaver, 1000 turns"] = case("langgraph", "langgraph_chat", case="chat", turns=turns)
+    return cases

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from benchmarks.floors import fanout
 from benchmarks.measure import Case, Effort, Sample
+from benchmarks.peers.environments import case as peer
 from benchmarks.processes import Cast, Part, Pipe
 from benchmarks.wire import SNDMORE, BlockingPeer, broker
 from rostra.protocol import Client, events_address
@@ -134,10 +135,17 @@ def measurement(effort: Effort) -> dict[str, Case]:
         count = effort.count(events) // (processes + 2)
         return lambda: run(processes, count)
 
-    return {
+    cases = {
         "XSUB–XPUB in C, 10 processes": case(floor, 10),
         "rostra raw, 10 processes": case(raw, 10),
         "XSUB–XPUB in C, 50 processes": case(floor, 50),
         "rostra raw, 50 processes": case(raw, 50),
         "rostra SDK, 10 processes": case(sdk, 10, EVENTS // 2),
     }
+    if effort.peers:
+        many, few = effort.count(EVENTS // 2) // 12, effort.count(EVENTS // 40) // 12
+        cases["nats-py, 10 processes"] = peer("nats", "nats_bus", case="fan", subscribers=10, size=SIZE, count=many)
+        cases["autogen-ext gRPC, 10 processes"] = peer(
+            "autogen", "autogen_grpc", case="fan", subscribers=10, size=SIZE, count=few
+        )
+    return cases

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmarks.floors import pingpong
 from benchmarks.machine import cpu_seconds, pinned
@@ -17,9 +18,9 @@ SIZE = 256
 TRIPS = 4000
 
 
-def echo(pipe: Pipe, address: str) -> None:
+def echo(pipe: Pipe, address: str, keys: Path | None = None) -> None:
     """A blocking peer that answers whoever asks."""
-    peer = BlockingPeer(address, "echo")
+    peer = BlockingPeer(address, "echo", keys)
     peer.welcomed()
     pipe.send("up")
     send, recv = peer.send, peer.recv
@@ -30,9 +31,9 @@ def echo(pipe: Pipe, address: str) -> None:
         send(body)
 
 
-def trips(pipe: Pipe, address: str, size: int, count: int) -> None:
+def trips(pipe: Pipe, address: str, size: int, count: int, keys: Path | None = None) -> None:
     """A blocking peer that asks; says the duration of each round trip in nanoseconds."""
-    peer = BlockingPeer(address, "asker")
+    peer = BlockingPeer(address, "asker", keys)
     peer.welcomed()
     send, recv, body = peer.send, peer.recv, os.urandom(size)
     clock, durations = time.perf_counter_ns, []
@@ -48,11 +49,11 @@ def trips(pipe: Pipe, address: str, size: int, count: int) -> None:
     pipe.recv()
 
 
-def answering(pipe: Pipe, address: str) -> None:
+def answering(pipe: Pipe, address: str, keys: Path | None = None) -> None:
     """An asyncio agent that answers `ask` with what it was told."""
 
     async def main() -> None:
-        async with Client.connect(address, name="echo") as client:
+        async with Client.connect(address, name="echo", keys=keys) as client:
             service = Service(client, concurrency=256)
 
             async def answer(message: ChatMessage, _: Incoming) -> ChatMessage:
