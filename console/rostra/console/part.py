@@ -2,6 +2,7 @@
 
 from rostra.protocol import COORDINATOR, GATEWAY
 from rostra.team.file import TeamFile
+from rostra.team.instances import NoInstance, claim
 from rostra.team.places import Places
 from rostra.team.process import Job, Kind, run
 from rostra.team.tables import TeamTables
@@ -25,15 +26,23 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
     if name and name not in file.agents:
         raise Quit(Code.CONFIGURATION, f"{team}: there is no agent {name!r}; there are {', '.join(file.agents)}")
     where = file.tables.team.broker
-    return run(
-        Job(
-            kind=kind,
-            name=name or _NAMES[kind],
-            address=address or (places.address(file.name, file.name) if where == "ipc" else where),
-            team=file.name,
-            path=str(file.path),
-            tables=file.tables,
-            transcript=str(places.transcript(file.name, file.name)) if kind == "coordinator" else "",
-            record=record,
-        )
+    job = Job(
+        kind=kind,
+        name=name or _NAMES[kind],
+        address=address or (places.address(file.name, file.name) if where == "ipc" else where),
+        team=file.name,
+        path=str(file.path),
+        tables=file.tables,
+        transcript=str(places.transcript(file.name, file.name)) if kind == "coordinator" else "",
+        record=record,
     )
+    if kind != "broker":
+        return run(job)
+    # The broker stands for the team: consoles find it by the lock it holds, in other containers too, and no second one takes
+    # its sockets away.
+    try:
+        claimed = claim(places, file.name, file.path, job.address, parts=True)
+    except NoInstance as error:
+        raise Quit(Code.FAILED, str(error)) from None
+    with claimed:
+        return run(job)

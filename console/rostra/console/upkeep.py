@@ -84,6 +84,7 @@ def detached(path: str, *, as_json: bool = False) -> None:
             output.seek(begin)
             words = output.read().decode(errors="replace").replace("rostra: ", "").strip()
         raise Quit(launcher.wait() or Code.FAILED, words or "the team did not start")
+    launcher.returncode = 0  # it goes on without us: no child to warn of
     instance = next(one for one in running(Places.here()) if one.pid == launcher.pid)
     if as_json:
         put_json(instance)
@@ -92,8 +93,10 @@ def detached(path: str, *, as_json: bool = False) -> None:
 
 
 def stopped(team: str, seconds: float) -> Instance:
-    """Stop a running team and wait until it is gone; killed after `seconds`. Raises `NoInstance`."""
+    """Stop a running team and wait until it is gone; killed after `seconds`. Raises `NoInstance`, `Quit`."""
     instance = find(Places.here(), team)
+    if instance.parts:
+        raise Quit(Code.FAILED, f"{instance.name} was started process by process; stop them as they were started")
     os.kill(instance.pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
     while any(one.pid == instance.pid for one in running(Places.here())):
