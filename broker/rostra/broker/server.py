@@ -123,11 +123,15 @@ class Server:
                         user = "" if route == self._poke.route else first.get("User-Id")
                 except zmq.Again:
                     break
-                try:
-                    peer, head, body = recv(_NOBLOCK), recv(_NOBLOCK), recv(_NOBLOCK)
-                except zmq.Again:
-                    self._emit(core, core.malformed(route, "fewer than three frames"))
+                peer = recv(_NOBLOCK)
+                if not more():  # asked each time: a message that is cut short must not swallow the next one, another peer's
+                    self._emit(core, core.malformed(route, "one frame"))
                     continue
+                head = recv(_NOBLOCK)
+                if not more():
+                    self._emit(core, core.malformed(route, "two frames"))
+                    continue
+                body = recv(_NOBLOCK)
                 if more():
                     while more():
                         recv(_NOBLOCK)

@@ -53,10 +53,12 @@ def _socket(context: Context, kind: int, guard: Guard | None) -> Socket:
 
 def _bind(socket: Socket, address: str) -> None:
     if address.startswith("ipc://"):
-        folder = Path(address.removeprefix("ipc://")).parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chmod(folder, 0o700)
-    socket.bind(address)
+        path = Path(address.removeprefix("ipc://"))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is there, /tmp say, stays as it is
+        socket.bind(address)
+        path.chmod(0o600)
+    else:
+        socket.bind(address)
 
 
 class Poke:
