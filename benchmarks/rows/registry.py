@@ -2,7 +2,7 @@
 
 from benchmarks.measure import Measurement
 
-from . import asks, chats, codec, commands, curve, events, idle, latency, length, mail, processes, routing
+from . import asks, chats, codec, commands, curve, events, idle, latency, length, mail, processes, routing, streaming
 
 MEASUREMENTS: dict[str, Measurement] = {
     "latency": latency.measurement,
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "fleet": processes.fleet,
     "idle peers": idle.measurement,
     "codec": codec.measurement,
+    "streaming": streaming.measurement,
     "commands": commands.measurement,
 }
 
