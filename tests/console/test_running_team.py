@@ -89,14 +89,19 @@ def test_a_question_is_answered_from_elsewhere_and_the_chat_goes_on(team: Cli) -
     assert "✓ ended" in done.out
 
 
-def test_something_is_said_and_the_chat_is_stopped(team: Cli) -> None:
+def test_something_is_said_between_two_turns_and_the_chat_is_stopped(team: Cli) -> None:
     start(team, "c-stop")
+    number = question(team, "c-stop")
+    saying = team.start("chat", "say", "c-stop", "By the way …")
+    team("answer", str(number), "And then?")
+    _, err = saying.communicate(timeout=SECONDS)
+    assert saying.returncode == 0, err
+    assert err.startswith("message ")
     question(team, "c-stop")
-    team("chat", "say", "c-stop", "By the way …")
     team("chat", "stop", "c-stop", "--reason", "enough")
-    lines = team("chat", "tail", "c-stop", "-n", "1", "--json").lines
-    assert [line["type"] for line in lines] == ["message", "result"]
-    assert lines[0]["content"] == "By the way …"
+    lines = team("chat", "tail", "c-stop", "-n", "3", "--json").lines
+    assert [line["type"] for line in lines] == ["message"] * 3 + ["result"]
+    assert "By the way …" in [line.get("content") for line in lines]
     assert lines[-1]["outcome"] == "stopped"
     assert "enough" in lines[-1]["stop_reason"]
     assert team("chat", "verify", "c-stop", "--json").json["intact"] is True

@@ -39,11 +39,25 @@ def broker_address(team: str = "") -> str:
         raise
 
 
+def key_ring(address: str, team: str = "") -> Path | None:
+    """The keys for a broker on TCP: None leaves it to ROSTRA_KEYS; else those of the team that is meant, which runs here."""
+    from rostra.team.instances import NoInstance, find
+    from rostra.team.places import Places
+
+    if not address.startswith("tcp://") or os.environ.get("ROSTRA_KEYS"):
+        return None
+    places = Places.here()
+    try:
+        return places.keys(find(places, team).team)
+    except NoInstance:
+        return None
+
+
 @asynccontextmanager
 async def connected(team: str = "", *, patience: float = 10.0) -> AsyncIterator[Client]:
     """A client of that broker. Raises `BrokerLost` when it does not answer within `patience` seconds."""
     address = broker_address(team)
-    client = Client.connect(address, name=console_name(), info={"kind": "console"})
+    client = Client.connect(address, name=console_name(), info={"kind": "console"}, keys=key_ring(address, team))
     await client.open()
     try:
         try:

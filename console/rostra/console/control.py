@@ -76,9 +76,10 @@ class Door:
 @asynccontextmanager
 async def answering(supervisor: Supervisor) -> AsyncIterator[Door]:
     """Answer for `supervisor` on its team's bus."""
-    address = supervisor.jobs["broker"].address
+    broker = supervisor.jobs["broker"]
     info = {"kind": KIND, "pid": os.getpid(), "control": True}
-    async with Client.connect(address, name=f"{KIND}-{secrets.token_hex(3)}", info=info) as client:
+    name = f"{KIND}-{secrets.token_hex(3)}"
+    async with Client.connect(broker.address, name=name, info=info, keys=broker.keys or None) as client:
         door, service = Door(supervisor), Service(client)
         service.method("processes", object, door.listed)
         service.method("restart", Restart, door.restart)

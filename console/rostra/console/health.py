@@ -14,7 +14,7 @@ import msgspec
 from rostra.protocol import BROKER, COORDINATOR, GATEWAY, Client, Member, RequestError, RostraError
 from rostra.protocol.chat import ChatInfo
 
-from .connection import broker_address, console_name
+from .connection import broker_address, console_name, key_ring
 
 State = Literal["good", "bad", "note"]
 
@@ -112,7 +112,7 @@ async def processes(team: str, *, only: str = "", seconds: float = 5.0) -> list[
         address = broker_address(team)
     except RostraError as error:
         return [Finding("team", "bad", str(error))]
-    client = Client.connect(address, name=console_name(), info={"kind": "console"})
+    client = Client.connect(address, name=console_name(), info={"kind": "console"}, keys=key_ring(address, team))
     await client.open()
     try:
         try:
@@ -131,7 +131,9 @@ async def _agents(client: Client, seconds: float) -> list[str]:
     except RequestError:
         return []
     others = (COORDINATOR, GATEWAY)
-    names = sorted({peer.name for peer in peers if peer.name not in others and not peer.name.startswith("console-")})
+    names = sorted(
+        {peer.name for peer in peers if peer.name not in others and not peer.name.startswith(("console-", "launcher-"))}
+    )
     return [f"agent:{name}" for name in names]
 
 

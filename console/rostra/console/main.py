@@ -104,9 +104,10 @@ def _run() -> int:
     except ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:  # the reader went away: `rostra sub … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+    except SystemExit as error:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # typer's sign that the reader went away: `rostra sub … | head`
+            return _BROKEN_PIPE
+        return error.code if isinstance(error.code, int) else 1
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:  # noqa: BLE001 - the outermost boundary: what is left is said in a sentence

@@ -8,9 +8,11 @@ import sys
 import time
 from typing import Any
 
+from rostra.protocol import COORDINATOR
 from rostra.team.file import TeamFile
 from rostra.team.instances import Instance, find, running
 from rostra.team.places import Places
+from rostra.team.supervisor import BROKER_KEY, TeamFailed
 from rostra.team.team import Team
 from rostra.team.watch import ProcessEvent
 
@@ -27,13 +29,17 @@ async def kept(path: str, *, as_json: bool = False) -> int:
     ready_fd = int(os.environ.pop(READY, "-1"))
 
     def on_event(event: ProcessEvent) -> None:
+        if event.type == "given_up" and event.key in (BROKER_KEY, COORDINATOR) and not lost.done():
+            lost.set_result(f"{event.key}: {event.why}")  # without any other one the team goes on; `rostra restart` mends it
         if as_json:
             put_json(event)
         elif event.type in ("died", "restarting", "given_up"):
             pause = f" in {event.pause:.1f} s" if event.pause else ""
             say(f"{event.key}: {event.type.replace('_', ' ')}{pause}{': ' + event.why if event.why else ''}")
 
-    team, stop, loop = Team.load(path, on_event=on_event), asyncio.Event(), asyncio.get_running_loop()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    lost: asyncio.Future[str] = loop.create_future()
+    team = Team.load(path, on_event=on_event)
     async with team:
         supervisor = team.supervisor
         assert supervisor is not None
@@ -51,11 +57,11 @@ async def kept(path: str, *, as_json: bool = False) -> int:
                 os.write(ready_fd, b"ready\n")
                 os.close(ready_fd)
             stopping = asyncio.ensure_future(stop.wait())
-            ends: list[asyncio.Future[Any]] = [stopping, supervisor.failed]
+            ends: list[asyncio.Future[Any]] = [stopping, lost]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
-        if supervisor.failed.done() and not stop.is_set():
-            raise supervisor.failed.result()
+        if lost.done() and not stop.is_set():
+            raise TeamFailed(lost.result())
         say("stopping")
     return Code.ENDED
 
