@@ -130,6 +130,16 @@ def test_of_several_runs_of_a_file_the_namesake_is_meant_by_the_name(places: Pla
             find(places, "r.toml")
 
 
+def test_a_broker_that_stands_for_a_team_of_single_processes_takes_no_other_name(places: Places) -> None:
+    with claim(places, "review", "r.toml", parts=True) as broker:
+        assert find(places, "review") == broker.instance
+        assert broker.instance.parts
+        with pytest.raises(NoInstance, match="review runs here already"):
+            claim(places, "review", "r.toml", parts=True)
+        with claim(places, "review", "r.toml") as second:  # a launcher makes room
+            assert second.instance.name == "review-2"
+
+
 def test_the_databases_of_a_team_are_listed_namesake_first(places: Places) -> None:
     for name in ("review-10", "review-2", "review"):
         places.transcript("review", name).touch()

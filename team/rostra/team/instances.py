@@ -36,6 +36,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """Of the process that holds the team up."""
     started_ms: int
     """Milliseconds since 1970."""
+    parts: bool = False
+    """Each process is held up by somebody else (compose, systemd); `pid` is the broker's, and may be of another container."""
 
 
 class NoInstance(RostraError):
@@ -73,9 +75,13 @@ class Claim:
         self._lock = -1
 
 
-def claim(places: Places, team: str, file: str | Path, address: str = "") -> Claim:
-    """Become the first free instance of `team`. `address`: the broker's; empty: a socket of the instance's own."""
-    for number in range(1, MOST + 1):
+def claim(places: Places, team: str, file: str | Path, address: str = "", *, parts: bool = False) -> Claim:
+    """Become the first free instance of `team`. `address`: the broker's; empty: a socket of the instance's own.
+
+    `parts`: this process is only the broker, and the others look for the team's namesake; raises `NoInstance` when that runs.
+    """
+    most = 1 if parts else MOST
+    for number in range(1, most + 1):
         name = team if number == 1 else f"{team}-{number}"
         directory = places.instance(team, name)
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -89,10 +95,11 @@ def claim(places: Places, team: str, file: str | Path, address: str = "") -> Cla
             address=address or places.address(team, name),
             pid=os.getpid(),
             started_ms=time.time_ns() // 1_000_000,
+            parts=parts,
         )
         _write(directory / "instance.json", msgspec.json.encode(instance))
         return Claim(places, instance, lock)
-    raise NoInstance(f"{MOST} instances of {team} run already")
+    raise NoInstance(f"{team} runs here already" if parts else f"{MOST} instances of {team} run already")
 
 
 def running(places: Places) -> list[Instance]:
