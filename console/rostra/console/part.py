@@ -1,10 +1,13 @@
 """One process of a team, in this very process."""
 
+import os
+
 from rostra.protocol import COORDINATOR, GATEWAY
 from rostra.team.file import TeamFile
 from rostra.team.instances import NoInstance, claim
 from rostra.team.places import Places
 from rostra.team.process import Job, Kind, run
+from rostra.team.supervisor import key_ring
 from rostra.team.tables import TeamTables
 
 from .exits import Code, Quit
@@ -21,19 +24,24 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
     if not team:
         if kind != "broker" or not address:
             raise Quit(Code.USAGE, "say where to listen (--bind), or for which team (--team)")
-        return run(Job(kind=kind, name=_NAMES[kind], address=address, team="", path="", tables=TeamTables()))
+        keys = os.environ.get("ROSTRA_KEYS", "") if address.startswith("tcp://") else ""
+        mail = str(Places.here().mail("broker", "broker"))
+        return run(Job(kind=kind, name="broker", address=address, team="", path="", tables=TeamTables(), mail=mail, keys=keys))
     file, places = TeamFile.load(team), Places.here()
     if name and name not in file.agents:
         raise Quit(Code.CONFIGURATION, f"{team}: there is no agent {name!r}; there are {', '.join(file.agents)}")
     where = file.tables.team.broker
+    address = address or (places.address(file.name, file.name) if where == "ipc" else where)
     job = Job(
         kind=kind,
         name=name or _NAMES[kind],
-        address=address or (places.address(file.name, file.name) if where == "ipc" else where),
+        address=address,
         team=file.name,
         path=str(file.path),
         tables=file.tables,
         transcript=str(places.transcript(file.name, file.name)) if kind == "coordinator" else "",
+        mail=str(places.mail(file.name, file.name)) if kind == "broker" else "",
+        keys=_keys(file, places, address, kind),
         record=record,
     )
     if kind != "broker":
@@ -46,3 +54,10 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         raise Quit(Code.FAILED, str(error)) from None
     with claimed:
         return run(job)
+
+
+def _keys(file: TeamFile, places: Places, address: str, kind: Kind) -> str:
+    """The key ring. The broker's is made complete; another process may be on another host, with its own key only."""
+    if kind == "broker":
+        return key_ring(file, places, address)
+    return os.environ.get("ROSTRA_KEYS") or str(places.keys(file.name)) if address.startswith("tcp://") else ""
