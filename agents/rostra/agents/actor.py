@@ -16,6 +16,7 @@ from rostra.protocol import (
     History,
     HistoryRequest,
     Incoming,
+    Lettered,
     Member,
     RemoteError,
     Service,
@@ -74,6 +75,7 @@ class Actor(Service):
         self.method("ask", ChatMessage, self._ask)
         self.method("turn", Turn, self._turn)
         self.method("describe", Any, self._describe)
+        self.mail(ChatMessage, self._letter)
 
     async def _ask(self, asked: ChatMessage, request: Incoming) -> ChatMessage:
         sender = request.sender.partition("~")[0]
@@ -81,6 +83,14 @@ class Actor(Service):
         context = self._context(request, sender=sender, history=(named,))
         answer = self._message(await self._responder.respond(named, context))
         return answer or ChatMessage(role="assistant", name=self.member.name)
+
+    async def _letter(self, told: ChatMessage, letter: Lettered) -> None:
+        """A letter is handled like a question, but nobody waits for the answer."""
+        sender = letter.sender.partition("~")[0]
+        named = msgspec.structs.replace(told, name=sender, role="user")
+        human = self._human or InboxInput(self.client, letter.epoch)
+        context = Context(agent=self.member.name, sender=sender, history=(named,), client=self.client, human=human)
+        await self._responder.respond(named, context)
 
     async def _turn(self, turn: Turn, request: Incoming) -> TurnReply:
         async with self._views.hold(turn.chat) as view:

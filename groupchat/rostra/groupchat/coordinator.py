@@ -28,7 +28,7 @@ from rostra.protocol import (
     Service,
     Subscription,
     Transport,
-    ZmqTransport,
+    open_transport,
 )
 from rostra.protocol.chat import (
     ChatEvent,
@@ -325,7 +325,8 @@ async def serve(
 
     Raises `BadOptions`, `sqlite3.Error`, and the error that ended the connection: `Superseded`, `Refused`, `BrokerLost`.
     """
-    client = Client(transport() if transport else ZmqTransport(address), name=COORDINATOR, info={"kind": "coordinator"})
+    carrier = transport() if transport else open_transport(address, COORDINATOR)
+    client = Client(carrier, name=COORDINATOR, info={"kind": "coordinator"})
     coordinator = Coordinator(client, options, database)
     async with client:
         try:

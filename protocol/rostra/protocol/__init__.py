@@ -16,7 +16,7 @@ from .chat import (
 )
 from .client import Client, ReceivedEvent, Subscription
 from .directory import BrokerStats, Peer, Presence
-from .effects import Incoming
+from .effects import Incoming, Lettered
 from .errors import (
     BadMessage,
     BadName,
@@ -30,15 +30,17 @@ from .errors import (
     RequestError,
     RostraError,
     Stopping,
+    StorageFull,
     Superseded,
     TimedOut,
     TooLarge,
     Unsupported,
 )
+from .keys import KeyRing, NoKey
 from .names import BROKER, COORDINATOR, GATEWAY
 from .service import Service
 from .transport import Listener, Transport
-from .zmq_transport import ZmqTransport
+from .zmq_transport import ZmqTransport, open_transport
 
 __all__ = [
     "BROKER",
@@ -55,9 +57,12 @@ __all__ = [
     "History",
     "HistoryRequest",
     "Incoming",
+    "KeyRing",
+    "Lettered",
     "Listener",
     "MailboxFull",
     "Member",
+    "NoKey",
     "NoSuchAgent",
     "Peer",
     "PeerLost",
@@ -70,6 +75,7 @@ __all__ = [
     "RostraError",
     "Service",
     "Stopping",
+    "StorageFull",
     "Subscription",
     "Superseded",
     "TimedOut",
@@ -83,4 +89,5 @@ __all__ = [
     "Usage",
     "ZmqTransport",
     "events_address",
+    "open_transport",
 ]

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -32,12 +31,11 @@ from .effects import (
 from .errors import BrokerLost, Cancelled, Refused, RequestError, TimedOut, Unsupported
 from .frames import decode_body, encode_body
 from .ids import new_id
-from .keys import KeyRing
 from .messages import Event
 from .names import BROKER, check_name, check_pattern, check_topic
 from .session import Session
 from .transport import Transport
-from .zmq_transport import ZmqTransport
+from .zmq_transport import open_transport
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -186,9 +184,7 @@ class Client:
         `keys`: the directory of the key ring, needed for TCP; without it the environment's ROSTRA_KEYS. Raises `BadName` for
         a bad address or name, `NoKey` for a missing key.
         """
-        directory = keys or os.environ.get("ROSTRA_KEYS")
-        credentials = KeyRing(Path(directory)).credentials(name) if directory and address.startswith("tcp://") else None
-        return cls(ZmqTransport(address, credentials), name=name, info=info, shared=shared)
+        return cls(open_transport(address, name, keys), name=name, info=info, shared=shared)
 
     async def __aenter__(self) -> Self:
         """Connect and wait until the broker knows us: at most 10 s, then `BrokerLost`."""

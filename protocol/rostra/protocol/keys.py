@@ -7,6 +7,7 @@ Z85, 40 characters; `.key` files are secret and readable by their owner only. A 
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .names import NAME, check_name
 
 BROKER_KEY = "broker"
 CONSOLE_KEY = "console"
-_CONSOLE = re.compile(r"console-[0-9a-f]{6}\Z")
+_CONSOLE = re.compile(r"(?:console|launcher)-[0-9a-f]{6}\Z")
 _Z85 = re.compile(rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}\Z")
 
 
@@ -44,7 +45,7 @@ class Credentials:
 
 
 def may_be(key_name: str, name: str) -> bool:
-    """Whether the holder of the key `key_name` may be called `name`: so only, but `console` also `console-` and 6 hex digits."""
+    """Whether the key `key_name` may speak as `name`: so only, but `console` as `console-` or `launcher-` and 6 hex too."""
     return name == key_name or (key_name == CONSOLE_KEY and _CONSOLE.match(name) is not None)
 
 
@@ -75,7 +76,15 @@ class KeyRing:
         if self._path(name, "pub").exists():
             return False
         self._write(name)
+        self._path(name, "revoked").unlink(missing_ok=True)
         return True
+
+    def complete(self, names: Iterable[str]) -> None:
+        """Make what a team needs: the broker's pair, and one for each name that has none and was not revoked."""
+        self.create()
+        for name in names:
+            if not self._path(name, "revoked").exists():
+                self.add(name)
 
     def revoke(self, name: str) -> bool:
         """Forget the public key of `name`: a running broker ends its connection within seconds. False when there is none."""
@@ -84,6 +93,7 @@ class KeyRing:
         path = self._path(name, "pub")
         if not path.exists():
             return False
+        self._path(name, "revoked").touch()
         path.unlink()
         self._path(name, "key").unlink(missing_ok=True)
         return True

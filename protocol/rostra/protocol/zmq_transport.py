@@ -7,8 +7,10 @@ of frames is checked once, after the third: a broker sends no other messages, an
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -16,7 +18,7 @@ from zmq.backend import Socket as Backend
 from zmq.utils.monitor import parse_monitor_message
 
 from .address import events_address
-from .keys import Credentials, NoKey
+from .keys import Credentials, KeyRing, NoKey
 from .limits import MAX_FRAME
 from .transport import Listener
 
@@ -119,6 +121,18 @@ class _Monitor(_Reader):
                 self._take(self._recv(_NOBLOCK), self._recv(_NOBLOCK))
             except zmq.Again:
                 return
+
+
+def open_transport(address: str, name: str, keys: Path | str | None = None) -> "ZmqTransport":
+    """A transport to the broker at `address` for a peer called `name`.
+
+    `keys`: the directory of the key ring, needed for TCP; without it the environment's ROSTRA_KEYS. Raises `BadName` for a bad
+    address, `NoKey` for a missing key.
+    """
+    directory = keys or os.environ.get("ROSTRA_KEYS")
+    if directory and address.startswith("tcp://"):
+        return ZmqTransport(address, KeyRing(Path(directory)).credentials(name))
+    return ZmqTransport(address)
 
 
 class ZmqTransport:

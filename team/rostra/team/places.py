@@ -42,6 +42,14 @@ class Places(msgspec.Struct, frozen=True):
         """The database of one instance of a team; its directory is made."""
         return _made(self.data / team / instance) / "transcript.db"
 
+    def mail(self, team: str, instance: str) -> Path:
+        """The database of an instance's letters; its directory is made."""
+        return _made(self.data / team / instance) / "mail.db"
+
+    def keys(self, team: str) -> Path:
+        """The directory of a team's key ring, which may not be there."""
+        return self.data / team / "keys"
+
     def transcripts(self, team: str) -> list[Path]:
         """The databases of all instances of a team, the team's namesake first."""
         found = (self.data / team).glob("*/transcript.db")

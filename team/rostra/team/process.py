@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 import msgspec
 
-from rostra.protocol import BrokerLost, Refused, RequestError, RostraError, Superseded
+from rostra.protocol import BrokerLost, KeyRing, Refused, RequestError, RostraError, Superseded
 
 from .exits import ExitCode
 from .file import TeamFile
@@ -46,6 +46,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     tables: TeamTables
     transcript: str = ""
     """coordinator: the database."""
+    mail: str = ""
+    """broker: the database of letters; empty: they are refused."""
+    keys: str = ""
+    """The directory of the key ring, where the broker is on TCP."""
     record: str = ""
     """gateway: where everything asked and answered is recorded."""
     log: str = ""
@@ -71,6 +75,8 @@ def run(job: Job) -> int:
     if job.parent:
         die_with_parent(job.parent)
     set_title(job.title)
+    if job.keys:
+        os.environ["ROSTRA_KEYS"] = job.keys
     if job.log:
         write_to(Path(job.log))
     log_to_stderr(logging.INFO if job.log else logging.WARNING)
@@ -125,11 +131,16 @@ def _run(job: Job, begun: threading.Event) -> ExitCode:
 
 
 def _broker(job: Job, ready: Callable[[], None]) -> ExitCode:
+    from rostra.broker.access import Access
     from rostra.broker.server import Server
 
-    if not job.address.startswith("ipc://"):
-        raise ValueError('a broker on TCP must have keys, and this version has none: the team\'s broker can be "ipc" only')
-    server = Server(job.address)
+    rules = Path(job.keys) / "access.toml"
+    server = Server(
+        job.address,
+        Path(job.mail) if job.mail else None,
+        keys=KeyRing(Path(job.keys)) if job.keys else None,
+        access=Access.load(rules) if job.keys and rules.exists() else None,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
 

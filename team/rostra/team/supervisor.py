@@ -18,14 +18,16 @@ from typing import Any, Self
 
 import msgspec
 
-from rostra.protocol import COORDINATOR, GATEWAY, Client, Peer, Presence, RequestError, RostraError
+from rostra.protocol import COORDINATOR, GATEWAY, Client, KeyRing, Peer, Presence, RequestError, RostraError
 from rostra.protocol.directory import PRESENCE
+from rostra.protocol.keys import CONSOLE_KEY
 
 from .exits import ExitCode
 from .file import TeamFile
 from .forks import ForkServer
 from .forkserver import Exited, Forked, Report
 from .instances import Claim
+from .places import Places
 from .process import Job, Kind
 from .watch import Effect, Launch, ProcessEvent, Signal, State, Watch
 
@@ -45,6 +47,7 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
     """What processes a team consists of, by key: the process's name, and `name~2` and on for further replicas."""
     places, instance = claim.places, claim.instance
     logs = places.logs(instance.team, instance.name)
+    keys = key_ring(file, places, instance.address)
 
     def job(kind: Kind, name: str, key: str, transcript: str = "", recorded: str = "") -> Job:
         return Job(
@@ -55,6 +58,8 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
             path=str(file.path),
             tables=file.tables,
             transcript=transcript,
+            mail=str(places.mail(instance.team, instance.name)) if kind == "broker" else "",
+            keys=keys,
             record=recorded,
             log=str(logs / f"{key}.log"),
             notify=str(places.socket_directory(instance.team, instance.name) / "ready"),
@@ -70,6 +75,18 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
             key = name if number == 1 else f"{name}~{number}"
             found[key] = job("agent", name, key)
     return found
+
+
+def key_ring(file: TeamFile, places: Places, address: str) -> str:
+    """The directory of the keys for a broker on TCP, where every process of the team has one; empty for `ipc`.
+
+    It is the environment's ROSTRA_KEYS, else the team's own. Keys that were revoked stay so.
+    """
+    if not address.startswith("tcp://"):
+        return ""
+    directory = Path(os.environ.get("ROSTRA_KEYS") or places.keys(file.name))
+    KeyRing(directory).complete([COORDINATOR, GATEWAY, CONSOLE_KEY, *file.agents])
+    return str(directory)
 
 
 class Supervisor:
@@ -173,8 +190,8 @@ class Supervisor:
                     self._apply(self.watch.ready(BROKER_KEY))
 
     async def _connect(self) -> None:
-        name = f"launcher-{secrets.token_hex(3)}"
-        self.client = Client.connect(self.jobs[BROKER_KEY].address, name=name, info={"kind": "launcher"})
+        name, broker = f"launcher-{secrets.token_hex(3)}", self.jobs[BROKER_KEY]
+        self.client = Client.connect(broker.address, name=name, info={"kind": "launcher"}, keys=broker.keys or None)
         await self.client.__aenter__()
         self._connected = True
         subscription = self.client.subscribe(PRESENCE)

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rostra.protocol import ChatMessage, Client, Transport, ZmqTransport
+from rostra.protocol import ChatMessage, Client, Transport, open_transport
 from rostra.protocol.chat import ChatEvent, Delta
+from rostra.protocol.keys import CONSOLE_KEY
 
 from .chats import Chats, TeamResult
 from .file import TeamFile
@@ -55,8 +56,9 @@ class Team:
         async def opened(team: Team) -> AsyncIterator[Transport]:
             broker = file.tables.team.broker
             with claim(places or Places.here(), file.name, file.path, "" if broker == "ipc" else broker) as claimed:
-                async with Supervisor(jobs(file, claimed, record=record), on_event=on_event) as team.supervisor:
-                    yield ZmqTransport(claimed.instance.address)
+                parts = jobs(file, claimed, record=record)
+                async with Supervisor(parts, on_event=on_event) as team.supervisor:
+                    yield open_transport(claimed.instance.address, CONSOLE_KEY, parts["broker"].keys or None)
 
         return cls(opened)
 
@@ -88,12 +90,15 @@ class Team:
         return cls(opened)
 
     @classmethod
-    def attach(cls, address: str) -> "Team":
-        """The team that runs at the broker `address`; leaving the context leaves the team running."""
+    def attach(cls, address: str, *, keys: str | Path | None = None) -> "Team":
+        """The team that runs at the broker `address`; leaving the context leaves the team running.
+
+        `keys`: the key ring's directory, for a broker on TCP; without it the environment's ROSTRA_KEYS. Raises `NoKey`.
+        """
 
         @contextlib.asynccontextmanager
         async def opened(_: Team) -> AsyncIterator[Transport]:
-            yield ZmqTransport(address)
+            yield open_transport(address, CONSOLE_KEY, keys)
 
         return cls(opened)
 
