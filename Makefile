@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 IMAGE_PYTHON := 3.12
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check format lock wheels bench bench-peers bench-page clean help
+.PHONY: demo test check format lock wheels bench bench-quick bench-peers bench-page clean help
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ wheels: $(VENV)/.made ## fetch the wheels that an image is built from without a 
 
 bench: $(VENV)/.dev ## measure beside the floors, print the table, write benchmarks.json (10 minutes)
 	$(BIN)/python -m benchmarks --json benchmarks.json
+
+bench-quick: $(VENV)/.dev ## two minutes of it, for CI: prints the ratios, asserts nothing
+	$(BIN)/python -m benchmarks --quick
 
 bench-peers: $(VENV)/.dev ## the same beside the peers, each installed in an environment of its own
 	$(BIN)/python -m benchmarks --peers --json benchmarks.json

@@ -64,7 +64,9 @@ def table(figures: Sequence[Figure]) -> str:
 
 def record(figures: Sequence[Figure], results: Results, effort: Effort, seconds: float) -> dict[str, Any]:
     """Everything, for a file: the machine, the figures, and every sample."""
-    foreign = [sample[FOREIGN] for cases in results.values() for one in cases.values() for sample in one.samples]
+    foreign = [
+        sample[FOREIGN] for cases in results.values() for one in cases.values() for sample in one.samples if FOREIGN in sample
+    ]
     return {
         "machine": describe(),
         "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
