@@ -27,9 +27,9 @@ def commands() -> Iterator[tuple[str, ...]]:
 def test_the_spine_of_commands_is_there() -> None:
     spine = "run up down restart ps logs validate schema init doctor demo chat inbox answer ask pub sub"
     parts = "broker gateway coordinator agent"
-    assert {entry.name for entry in CATALOGUE} == {*spine.split(), *parts.split()}
-    chat = {words[1] for words in commands() if len(words) == 2}
-    assert chat == {"start", "list", "show", "tail", "attach", "say", "stop", "export", "why", "verify"}
+    assert {entry.name for entry in CATALOGUE} >= {*spine.split(), *parts.split()}
+    chat = {words[1] for words in commands() if words[0] == "chat" and len(words) == 2}
+    assert chat >= {"start", "list", "show", "tail", "attach", "say", "stop", "export", "why", "verify"}
 
 
 def test_every_command_has_a_help_text_and_every_option_an_explanation() -> None:

@@ -66,7 +66,7 @@ def show(
     team: Team = "",
     dead: Annotated[bool, typer.Option("--dead", help="The dead letters instead of the waiting ones.")] = False,
     after: Annotated[int, typer.Option(min=0, help="Begin after the letter of this number.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Letters at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """The letters of a mailbox, and why dead ones are dead."""
