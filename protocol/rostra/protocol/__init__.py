@@ -40,6 +40,7 @@ from .keys import KeyRing, NoKey
 from .names import BROKER, COORDINATOR, GATEWAY
 from .service import Service
 from .transport import Listener, Transport
+from .voting import BadProposal, Ballot, Proposal, Tally
 from .zmq_transport import ZmqTransport, open_transport
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "Answer",
     "BadMessage",
     "BadName",
+    "BadProposal",
+    "Ballot",
     "BrokerLost",
     "BrokerStats",
     "Cancelled",
@@ -67,6 +70,7 @@ __all__ = [
     "Peer",
     "PeerLost",
     "Presence",
+    "Proposal",
     "Question",
     "ReceivedEvent",
     "Refused",
@@ -78,6 +82,7 @@ __all__ = [
     "StorageFull",
     "Subscription",
     "Superseded",
+    "Tally",
     "TimedOut",
     "TooLarge",
     "ToolCall",

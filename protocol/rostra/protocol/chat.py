@@ -2,13 +2,11 @@
 
 from typing import Any, Literal
 
-import msgspec
+from .payload import Payload as Payload
+from .payload import Usage as Usage
+from .voting import Proposal, Tally
 
 Role = Literal["system", "user", "assistant", "tool", "function"]
-
-
-class Payload(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Base of what travels in bodies: a MessagePack map; unknown keys are ignored, absent ones have their default."""
 
 
 class ToolCall(Payload, frozen=True, kw_only=True):
@@ -26,24 +24,6 @@ class ToolResponse(Payload, frozen=True, kw_only=True):
     id: str
     content: str
     name: str = ""
-
-
-class Usage(Payload, frozen=True, kw_only=True):
-    """What a completion used."""
-
-    model: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
-    """US dollars; 0 when no price is known."""
-    estimated: bool = False
-    """The server sent no usage: characters / 4."""
-    cached: bool = False
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and completion together."""
-        return self.prompt_tokens + self.completion_tokens
 
 
 class ChatMessage(Payload, frozen=True, kw_only=True):
@@ -87,6 +67,8 @@ class Turn(Payload, frozen=True, kw_only=True):
     messages: tuple[ChatMessage, ...] = ()
     introduction: str = ""
     """Who the members are; given once, shown to the model only, never part of the transcript."""
+    since: int = 0
+    """A member that joined later is shown nothing up to this place; 0: everything."""
 
 
 class TurnReply(Payload, frozen=True, kw_only=True):
@@ -96,6 +78,25 @@ class TurnReply(Payload, frozen=True, kw_only=True):
     usage: tuple[Usage, ...] = ()
     reason: str = ""
     """Why there is no message."""
+
+
+class VoteRequest(Payload, frozen=True, kw_only=True):
+    """Body of the request `vote` to an agent; answered with `Ballot`."""
+
+    proposal: Proposal
+    turn: Turn | None = None
+    """In a chat: what the voter has not seen of it, as when it is its turn."""
+    ordinal: int = 0
+    """How many votes the chat has had before this one; a scripted model answers by it."""
+
+
+class ChatVote(Payload, frozen=True, kw_only=True):
+    """Body of the request `chat.vote` to the coordinator: hold a vote in a chat, and write it down. Answered with `Tally`."""
+
+    chat: str
+    proposal: Proposal
+    members: tuple[str, ...] = ()
+    """Of the chat's members, who votes; empty: all."""
 
 
 class HistoryRequest(Payload, frozen=True, kw_only=True):
@@ -149,21 +150,58 @@ class Result(Payload, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+ControlKind = Literal[
+    "pause", "resume", "step", "stop", "skip", "next", "takeover", "mute", "unmute", "join", "leave", "limit", "rewind", "fork"
+]
+
+
+class Control(Payload, frozen=True, kw_only=True):
+    """What an operator did to a running chat; on record in its transcript, in the hash chain. It is no message."""
+
+    what: ControlKind
+    by: str = ""
+    """Who: the name of a console, a signal, or empty for the chat itself."""
+    agent: str = ""
+    """next, mute, unmute, join, leave, takeover: whom it is about; skip: whose turn it was."""
+    now: bool = False
+    """pause, stop, next: the turn in flight was not waited for."""
+    reason: str = ""
+    last: int = -1
+    """join: how many of the last messages the new member is shown; -1: all."""
+    max_rounds: int = 0
+    """limit: the new limit."""
+    sequence: int = 0
+    """rewind, fork: the last message that stays."""
+    chat: str = ""
+    """fork: where the messages up to `sequence` come from."""
+    content: str = ""
+    """rewind, fork: what is said next, instead of what was said then; empty: nothing."""
+    name: str = ""
+    """rewind, fork: in whose name it is said."""
+    paused: bool = False
+    """rewind, fork: the chat does not go on by itself."""
+
+
 class ChatEvent(Payload, frozen=True, kw_only=True):
     """What happens in a chat, published on the topic `chat.<id>` after it is on disk."""
 
-    type: Literal["started", "selected", "message", "failed", "skipped", "question", "answered", "state", "result"]
+    type: Literal["started", "selected", "message", "failed", "skipped", "question", "answered", "state", "vote", "result"]
     chat: str
     sequence: int = 0
     """The place in the transcript it is about."""
     speaker: str = ""
     why: str = ""
-    """selected: the reason of the choice, a sentence; state: the new state."""
+    """selected: the reason of the choice, a sentence; state: the new state (`running`, `paused`), empty: as it was; vote: what
+    came of it, a sentence."""
     message: ChatMessage | None = None
     error: str = ""
     question: int = 0
     """question, answered: the number of the inbox item."""
+    tally: Tally | None = None
+    """vote: ballots and tally; `speaker` is who asked for it."""
     result: Result | None = None
+    control: Control | None = None
+    """state: what an operator did."""
 
 
 class Delta(Payload, frozen=True, kw_only=True):
@@ -204,6 +242,12 @@ class ChatInfo(Payload, frozen=True, kw_only=True):
     """Whose turn it is."""
     usage: Usage = Usage()
     result: Result | None = None
+    muted: tuple[str, ...] = ()
+    """Members who get no turn."""
+    admin: str = ""
+    """Who gets the floor when somebody takes over; empty: nobody, the chat pauses."""
+    parent: str = ""
+    """The chat that this one was forked from."""
 
 
 class ChatRef(Payload, frozen=True, kw_only=True):
@@ -211,6 +255,35 @@ class ChatRef(Payload, frozen=True, kw_only=True):
 
     chat: str
     sequence: int = 0
+    reason: str = ""
+    after_turn: bool = False
+    """`chat.stop`: let the open turn be finished first."""
+
+
+class ChatControl(Payload, frozen=True, kw_only=True):
+    """Body of `chat.pause`, `chat.resume` and the other controls; answered with `ChatInfo`. Fields as in `Control`."""
+
+    chat: str
+    agent: str = ""
+    now: bool = False
+    reason: str = ""
+    last: int = -1
+    max_rounds: int = 0
+
+
+class ChatRewind(Payload, frozen=True, kw_only=True):
+    """Body of `chat.rewind` and `chat.fork`; answered with `ChatInfo`, of the new chat for a fork."""
+
+    chat: str
+    sequence: int
+    """The last message that stays."""
+    content: str = ""
+    """Said next; empty: nothing."""
+    name: str = "user"
+    paused: bool = False
+    """The chat does not go on by itself."""
+    fork: str = ""
+    """fork: the id of the new chat; empty: a new one."""
     reason: str = ""
 
 
@@ -235,6 +308,8 @@ class Why(Payload, frozen=True, kw_only=True):
     answers: tuple[str, ...] = ()
     """The raw answers of the model."""
     fallback: str = ""
+    tally: Tally | None = None
+    """Where the members voted: ballots and tally."""
 
 
 class Verdict(Payload, frozen=True, kw_only=True):
@@ -246,6 +321,66 @@ class Verdict(Payload, frozen=True, kw_only=True):
     problem: str = ""
     head: str = ""
     """The hash of the last row, hexadecimal."""
+
+
+class Record(Payload, frozen=True, kw_only=True):
+    """One closed row of a transcript as it is kept, with its place in the hash chain (docs/groupchat.md)."""
+
+    number: int
+    kind: str
+    turn: bytes
+    speaker: str
+    state: str
+    epoch: int
+    sequence: int = 0
+    attempts: int = 1
+    why: Why | None = None
+    message: ChatMessage | None = None
+    error: str = ""
+    usage: tuple[Usage, ...] = ()
+    selection_usage: tuple[Usage, ...] = ()
+    control: Control | None = None
+    asked_ms: int = 0
+    done_ms: int = 0
+    link: int = 0
+    hash: bytes = b""
+    rewound: int = 0
+    """The number of the row that rewound this one; 0: it stands."""
+
+
+class RecordsRequest(Payload, frozen=True, kw_only=True):
+    """Body of `chat.records`: the closed rows after the link `after` of the hash chain."""
+
+    chat: str
+    after: int = 0
+
+
+class Records(Payload, frozen=True, kw_only=True):
+    """Answer to `chat.records`: in the order of the chain, as many as fit in a frame; `more`: there are further ones."""
+
+    records: tuple[Record, ...] = ()
+    more: bool = False
+    rules: dict[str, Any] = {}
+    """The rules that the chat was begun with, as far as they are data: for a replay."""
+
+
+class SearchRequest(Payload, frozen=True, kw_only=True):
+    """Body of `chat.search`: words to be found in messages, the newest first; `chat` and `speaker` narrow it."""
+
+    query: str
+    chat: str = ""
+    speaker: str = ""
+    limit: int = 50
+
+
+class Found(Payload, frozen=True, kw_only=True):
+    """One message that `chat.search` found; `snippet`: some words around what was found, each hit in `[` `]`."""
+
+    chat: str
+    sequence: int
+    speaker: str
+    snippet: str
+    done_ms: int = 0
 
 
 class InboxItem(Payload, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -35,6 +35,7 @@ from .messages import Event
 from .names import BROKER, check_name, check_pattern, check_topic
 from .session import Session
 from .transport import Transport
+from .voting import Method, Proposal, Tally, TieRule
 from .zmq_transport import open_transport
 
 log = logging.getLogger(__name__)
@@ -306,6 +307,30 @@ class Client:
         """
         return Subscription(self, pattern, since, on_gap)
 
+    async def vote(
+        self,
+        text: str,
+        options: Sequence[str],
+        *,
+        members: Sequence[str],
+        method: Method = "majority",
+        quorum: int = 0,
+        timeout: float = 60.0,
+        tie: TieRule = "none",
+        chair: str = "",
+        weights: Mapping[str, float] | None = None,
+        secret: bool = False,
+    ) -> Tally:
+        """Let the agents `members` vote on `text`, and count what came back within `timeout` seconds; see `Proposal`.
+
+        A voter who is dead, silent or unable is absent in the tally, and raises nothing. Raises `BadProposal`.
+        """
+        from .vote import vote  # counting is loaded where votes are held
+
+        rules: dict[str, Any] = {"tie": tie, "chair": chair, "weights": dict(weights or {}), "secret": secret}
+        proposal = Proposal(text=text, options=tuple(options), method=method, quorum=quorum, seconds=timeout, **rules)
+        return await vote(self, proposal, members)
+
     async def peers(self) -> list[Peer]:
         """Who is connected."""
         peers: list[Peer] = []
@@ -437,7 +462,6 @@ class Client:
                     if subscription:
                         subscription._finish(effect.error)
                 case Bound():
-                    self._unread.clear()  # what was not acknowledged is delivered again
                     self.address = effect.address
                     if not self._first_bound.done():
                         self._first_bound.set_result(None)
