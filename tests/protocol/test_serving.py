@@ -81,6 +81,7 @@ def test_kept_replies_are_bounded_in_number_and_bytes() -> None:
 @pytest.mark.parametrize(
     "error",
     [RemoteError("no", details={"x": object()}), RemoteError("\ud800"), RemoteError("x" * 100_000), RemoteError("ß" * 9000)],
+    ids=range(4),
 )
 def test_an_error_that_cannot_be_told_in_full_is_told_all_the_same(error: RemoteError) -> None:
     (send,) = open_().fail("anna", ID, error)

@@ -63,14 +63,15 @@ class Calls:
         absent: float,
         traceparent: str = "",
     ) -> list[Effect]:
-        """Begin a call; `timeout` and `absent` (how long an absent peer is waited for) in seconds."""
+        """Begin a call; `timeout` and `absent` (how long an absent peer is waited for) in seconds. Raises `BadMessage`."""
         deadline = None if timeout is None else now + timeout
         call = _Call(peer, method, body, deadline, now + absent, now, now + FIRST_REPEAT, traceparent)
+        request = self._request(id, call, now)  # what cannot be sent is refused here, bound or not
         self._calls[id] = call
         due = call.repeat_at if deadline is None or deadline > call.repeat_at else deadline
         if due < self.due:
             self.due = due
-        return [self._request(id, call, now)] if self.bound else []
+        return [request] if self.bound else []
 
     def rebound(self, now: float) -> list[Effect]:
         """The broker knows us (again): whatever has no answer is sent again."""

@@ -260,9 +260,10 @@ class Client:
         id_ = id or new_id()
         if id_ in self._calls:
             raise Refused(f"a request with the id {id_.hex()} is under way", peer=name)
+        effects = self.session.request(id_, name, method, body, self._loop.time(), timeout=timeout, absent=absent)
         future: asyncio.Future[bytes] = self._loop.create_future()
         self._calls[id_] = future
-        self._apply(self.session.request(id_, name, method, body, self._loop.time(), timeout=timeout, absent=absent))
+        self._apply(effects)
         try:
             answer = await future
         except asyncio.CancelledError:

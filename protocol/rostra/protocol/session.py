@@ -193,6 +193,9 @@ class Session:
     def subscribe(self, pattern: str, since: int | None, now: float) -> tuple[int, list[Effect]]:
         """Begin a subscription; returns its number."""
         number, effects = self.subscriptions.subscribe(pattern, since, now)
+        if self.state is State.ENDED:
+            self.subscriptions.unsubscribe(number)
+            return number, [Closed(number, self._error or Cancelled("the session was closed"))]
         return number, self._asked(effects, now)
 
     def taken(self, number: int, now: float) -> list[Effect]:
@@ -300,6 +303,8 @@ class Session:
     def _asked(self, effects: list[Effect], now: float) -> list[Effect]:
         """Turn what the subscriptions ask of the broker into calls of our own."""
         asks, self.subscriptions.asks = self.subscriptions.asks, []
+        if self.state is State.ENDED:
+            return effects
         for ask in asks:
             self._internal[ask.id] = ask
             effects = effects + self.calls.start(ask.id, "", ask.method, ask.body, now, 10.0, 10.0)
