@@ -10,21 +10,33 @@ from rostra.protocol.chat import ChatInfo, Result, Verdict, Why
 
 from .errors import NoSuchChat
 from .fit import prefix, weigh
+from .floor import Floor
 from .roster import Roster
-from .rows import Row, Settings, Stored, decoded_message, decoded_usage, decoded_why, genesis, row_hash
+from .rows import (
+    Row,
+    Settings,
+    Stored,
+    decoded_control,
+    decoded_message,
+    decoded_usage,
+    decoded_why,
+    genesis,
+    row_hash,
+)
 
 _settings = msgspec.msgpack.Decoder(Settings)
 _result = msgspec.msgpack.Decoder(Result)
+_floor = msgspec.msgpack.Decoder(Floor)
 
 MAX_PAGE = 1000
 _COLUMNS = (
     "number, kind, turn, speaker, state, epoch, sequence, attempts, why, message, error, usage, selection_usage,"
-    " asked_ms, done_ms"
+    " control, asked_ms, done_ms, rewound"
 )
 
 _INFO = (
     "SELECT id, state, epoch, settings, created_ms, result, messages, prompt_tokens, completion_tokens, cost, estimated,"
-    " (SELECT speaker FROM row WHERE row.chat = chat.id AND row.state = 'asked') FROM chat"
+    " (SELECT speaker FROM row WHERE row.chat = chat.id AND row.state = 'asked'), floor, parent FROM chat"
 )
 
 
@@ -76,7 +88,8 @@ def history(connection: sqlite3.Connection, chat: str, after: int, limit: int) -
     limit = max(1, min(limit, MAX_PAGE))
     messages: list[ChatMessage] = []
     for (raw,) in connection.execute(
-        "SELECT message FROM row WHERE chat = ? AND sequence > ? ORDER BY sequence LIMIT ?", (chat, max(0, after), limit + 1)
+        "SELECT message FROM row WHERE chat = ? AND sequence > ? AND rewound = 0 ORDER BY sequence LIMIT ?",
+        (chat, max(0, after), limit + 1),
     ):
         message = decoded_message(raw)
         assert message is not None
@@ -95,7 +108,7 @@ def reasons(connection: sqlite3.Connection, chat: str, sequence: int) -> list[Wh
     # A turn that is open, or failed, has no place yet; the choice of its speaker says which one it was for.
     where, values = ("AND sequence IN (0, ?)", (chat, sequence)) if sequence else ("", (chat,))
     found = connection.execute(
-        f"SELECT why FROM row WHERE chat = ? {where} AND kind = 'turn' ORDER BY number DESC LIMIT {MAX_PAGE}",  # noqa: S608
+        f"SELECT why FROM row WHERE chat = ? {where} AND kind = 'turn' AND rewound = 0 ORDER BY number DESC LIMIT {MAX_PAGE}",  # noqa: S608
         values,
     )
     newest = [why for (raw,) in found if (why := decoded_why(raw)) is not None and sequence in (0, why.sequence)]
@@ -127,25 +140,38 @@ def verify(connection: sqlite3.Connection, chat: str) -> Verdict:
 
 def _problems(connection: sqlite3.Connection, chat: str, head: bytes, links: int, messages: int, count: int) -> Iterator[str]:
     """What is wrong with a chain, first things first."""
-    previous, link, sequence = genesis(chat), 0, 0
+    previous, link = genesis(chat), 0
+    standing: dict[int, tuple[int, int]] = {}  # number -> place, and the column `rewound`, of what no control has rewound
     for one in connection.execute(
         f"SELECT {_COLUMNS}, link, previous, hash FROM row WHERE chat = ? AND state <> 'asked' ORDER BY link",  # noqa: S608
         (chat,),
     ):
-        number, kind, turn, speaker, state, epoch, place, attempts, why, message, error, usage, spent = one[:13]
-        asked_ms, done_ms, its_link, its_previous, its_hash = one[13:]
+        number, kind, turn, speaker, state, epoch, place, attempts, why, message, error, usage, spent, control = one[:14]
+        asked_ms, done_ms, rewound, its_link, its_previous, its_hash = one[14:]
         link += 1
         if its_link != link:
             yield f"link {link} of the chain is missing"
         plain = (its_link, number, kind, turn, speaker, state, epoch, place, attempts, error, asked_ms, done_ms)
-        digest = row_hash(previous, plain, Stored(why, message, usage, spent))
+        digest = row_hash(previous, plain, Stored(why, message, usage, spent, control))
         if its_previous != previous or its_hash != digest:
             yield f"row {number} (message {place}) is not what was written" if place else f"row {number} is not what was written"
-        if place:
-            sequence += 1
-            if place != sequence:
-                yield f"message {sequence} is missing"
+        done = decoded_control(control)
+        if done is not None and done.what == "rewind":
+            kept = max((row for row, (its_place, _) in standing.items() if its_place == done.sequence), default=0)
+            for row in [row for row in standing if kept < row < number]:
+                if standing.pop(row)[1] != number:
+                    yield f"row {row} was rewound, but is not marked so"
+        elif kind != "control" and state != "late":
+            standing[number] = (place, rewound)
         previous = digest
+    places = [place for _, (place, _) in sorted(standing.items()) if place]
+    for sequence, place in enumerate(places, 1):
+        if place != sequence:
+            yield f"message {sequence} is missing"
+    for number, (_, rewound) in standing.items():
+        if rewound:
+            yield f"row {number} is marked as rewound, but no control did it"
+    sequence = len(places)
     if previous != head or link != links:
         yield f"the chain ends after {link} rows, but {links} were written"
     if sequence != messages:
@@ -174,8 +200,12 @@ def _kept(found: tuple[object, ...]) -> Kept:
 
 def _info(found: tuple[object, ...], roster: Roster) -> ChatInfo:
     one = _kept(found)
-    messages, prompt_tokens, completion_tokens, cost, estimated, speaker = found[6:]
-    members: tuple[Member, ...] = tuple(roster.member(name) for name in one.settings.members)
+    messages, prompt_tokens, completion_tokens, cost, estimated, speaker, floor, parent = found[6:]
+    names, max_rounds, muted = one.settings.members, one.settings.max_rounds, tuple[str, ...]()
+    if isinstance(floor, bytes) and floor:
+        now = _floor.decode(floor)
+        names, max_rounds, muted = now.members, now.max_rounds, now.muted
+    members: tuple[Member, ...] = tuple(roster.member(name) for name in names)
     return msgspec.convert(
         {
             "chat": one.chat,
@@ -185,7 +215,9 @@ def _info(found: tuple[object, ...], roster: Roster) -> ChatInfo:
             "messages": messages,
             "created_ms": one.created_ms,
             "epoch": one.epoch,
-            "max_rounds": one.settings.max_rounds,
+            "max_rounds": max_rounds,
+            "muted": muted,
+            "parent": parent,
             "speaker": speaker or "",
             "usage": msgspec.convert(
                 {
@@ -203,11 +235,13 @@ def _info(found: tuple[object, ...], roster: Roster) -> ChatInfo:
 
 
 def _row(found: tuple[object, ...]) -> Row:
-    number, kind, turn, speaker, state, epoch, sequence, attempts, why, message, error, usage, spent, asked_ms, done_ms = found
+    number, kind, turn, speaker, state, epoch, sequence, attempts, why, message, error, usage, spent = found[:13]
+    control, asked_ms, done_ms, rewound = found[13:]
     assert isinstance(why, bytes)
     assert isinstance(message, bytes)
     assert isinstance(usage, bytes)
     assert isinstance(spent, bytes)
+    assert isinstance(control, bytes)
     return msgspec.convert(
         {
             "number": number,
@@ -223,8 +257,10 @@ def _row(found: tuple[object, ...]) -> Row:
             "error": error,
             "usage": decoded_usage(usage),
             "selection_usage": decoded_usage(spent),
+            "control": decoded_control(control),
             "asked_ms": asked_ms,
             "done_ms": done_ms,
+            "rewound": rewound,
         },
         Row,
     )

@@ -1,6 +1,7 @@
 """The rows of a transcript, and the hash chain over them. Pure.
 
-A row is an event of the chat: the opening, a turn, or something a person said beside the turns. A turn's row is written when the
+A row is an event of the chat: the opening, a turn, something a person said beside the turns, or a control: what an operator did.
+A turn's row is written when the
 member is asked and closed when it answered or failed; rows with a message carry its `sequence`. Closed rows form a chain, in the
 order in which they were closed: the hash of each covers its content and the hash before it.
 """
@@ -11,10 +12,11 @@ from typing import Literal
 import msgspec
 
 from rostra.protocol import ChatMessage, Usage
-from rostra.protocol.chat import Payload, Why
+from rostra.protocol.chat import Control, Payload, Why
 
-Kind = Literal["opening", "turn", "said"]
-RowState = Literal["asked", "done", "failed", "late"]
+Kind = Literal["opening", "turn", "said", "control"]
+RowState = Literal["asked", "done", "failed", "late", "cancelled"]
+"""cancelled: an operator took the turn back, which is not the member's fault."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +40,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Of the answer."""
     selection_usage: tuple[Usage, ...] = ()
     """Of the choice of the speaker."""
+    control: Control | None = None
     asked_ms: int = 0
     done_ms: int = 0
+    rewound: int = 0
+    """The number of the control that rewound the row; 0: it stands. Not hashed: it follows from the controls."""
 
     def with_(self, **changes: object) -> "Row":
         """The same row with some fields changed."""
@@ -62,12 +67,14 @@ class Stored(msgspec.Struct, frozen=True):
     message: bytes
     usage: bytes
     selection_usage: bytes
+    control: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
 _why = msgspec.msgpack.Decoder(Why)
 _message = msgspec.msgpack.Decoder(ChatMessage)
 _usage = msgspec.msgpack.Decoder(tuple[Usage, ...])
+_control = msgspec.msgpack.Decoder(Control)
 
 
 def stored(row: Row) -> Stored:
@@ -77,6 +84,7 @@ def stored(row: Row) -> Stored:
         message=_encoder.encode(row.message) if row.message else b"",
         usage=_encoder.encode(row.usage) if row.usage else b"",
         selection_usage=_encoder.encode(row.selection_usage) if row.selection_usage else b"",
+        control=_encoder.encode(row.control) if row.control else b"",
     )
 
 
@@ -95,6 +103,29 @@ def decoded_usage(raw: bytes) -> tuple[Usage, ...]:
     return _usage.decode(raw) if raw else ()
 
 
+def decoded_control(raw: bytes) -> Control | None:
+    """The column `control` again."""
+    return _control.decode(raw) if raw else None
+
+
+def plain_columns(row: Row, link: int) -> tuple[int | str | bytes, ...]:
+    """The columns of a row that are plain values, in the order in which they are hashed."""
+    return (
+        link,
+        row.number,
+        row.kind,
+        row.turn,
+        row.speaker,
+        row.state,
+        row.epoch,
+        row.sequence,
+        row.attempts,
+        row.error,
+        row.asked_ms,
+        row.done_ms,
+    )
+
+
 def genesis(chat: str) -> bytes:
     """What stands before the first row of a chat: no row fits into another chat's chain."""
     return sha256(b"rostra transcript\0" + chat.encode()).digest()
@@ -104,7 +135,10 @@ def row_hash(previous: bytes, plain: tuple[int | str | bytes, ...], columns: Sto
     """The hash of a closed row.
 
     `plain`: link, number, kind, turn, speaker, state, epoch, sequence, attempts, error, asked_ms, done_ms. What is hashed is a
-    MessagePack array: every value with its length, so that nothing can move between columns.
+    MessagePack array: every value with its length, so that nothing can move between columns. Columns that came later are in it
+    only where they hold something: what was hashed before there were any stays true.
     """
     array = (previous, *plain, columns.why, columns.message, columns.usage, columns.selection_usage)
+    if columns.control:
+        array = (*array, columns.control)
     return sha256(_encoder.encode(array)).digest()

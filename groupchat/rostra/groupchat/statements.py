@@ -1,6 +1,7 @@
 """What is written to a transcript: functions over a connection, each run inside a transaction of the writer."""
 
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
@@ -9,17 +10,19 @@ from rostra.protocol.chat import Result
 
 from .errors import ChatExists, Fenced, NoSuchChat
 from .facts import total
-from .rows import Row, Settings, genesis, row_hash, stored
+from .floor import Floor
+from .rows import Row, Settings, genesis, plain_columns, row_hash, stored
 
 _encoder = msgspec.msgpack.Encoder()
 
 
-def create(connection: sqlite3.Connection, chat: str, request: bytes, settings: Settings, opening: Row) -> int:
-    """Begin a chat with its opening row; returns its epoch. Raises `ChatExists`."""
+def create(connection: sqlite3.Connection, chat: str, request: bytes, settings: Settings, opening: Row, parent: str = "") -> int:
+    """Begin a chat with its opening row; returns its epoch. `parent`: the chat it is forked from. Raises `ChatExists`."""
     try:
         connection.execute(
-            "INSERT INTO chat (id, request, state, epoch, settings, created_ms, head) VALUES (?, ?, 'running', ?, ?, ?, ?)",
-            (chat, request, opening.epoch, _encoder.encode(settings), opening.done_ms, genesis(chat)),
+            "INSERT INTO chat (id, request, state, epoch, settings, created_ms, head, parent)"
+            " VALUES (?, ?, 'running', ?, ?, ?, ?, ?)",
+            (chat, request, opening.epoch, _encoder.encode(settings), opening.done_ms, genesis(chat), parent),
         )
     except sqlite3.IntegrityError:
         raise ChatExists(chat) from None
@@ -27,11 +30,15 @@ def create(connection: sqlite3.Connection, chat: str, request: bytes, settings: 
     return opening.epoch
 
 
-def take(connection: sqlite3.Connection, chat: str) -> int:
-    """Take the chat over from whoever had it; returns the new epoch. Raises `NoSuchChat`, also for one that has ended."""
+def take(connection: sqlite3.Connection, chat: str, ended: bool = False) -> int:
+    """Take the chat over from whoever had it; returns the new epoch. One that an operator paused stays so.
+
+    Raises `NoSuchChat`, also for one that has ended, but with `ended`.
+    """
     found = connection.execute(
-        "UPDATE chat SET epoch = epoch + 1, state = 'running', result = x'' WHERE id = ? AND state <> 'ended' RETURNING epoch",
-        (chat,),
+        "UPDATE chat SET epoch = epoch + 1, state = CASE WHEN result = x'' THEN state ELSE 'running' END, result = x''"
+        " WHERE id = ? AND (state <> 'ended' OR ?) RETURNING epoch",
+        (chat, ended),
     ).fetchone()
     if found is None:
         raise NoSuchChat(chat)
@@ -76,6 +83,42 @@ def append(connection: sqlite3.Connection, chat: str, row: Row) -> None:
     )
     connection.execute("UPDATE chat SET rows = ? WHERE id = ?", (row.number, chat))
     _link(connection, chat, row)
+
+
+def record(connection: sqlite3.Connection, chat: str, row: Row, floor: Floor) -> None:
+    """Write what an operator did, what it made of the floor, and the marks of what it rewound. Raises `Fenced`."""
+    append(connection, chat, row)
+    connection.execute("UPDATE chat SET floor = ? WHERE id = ?", (_encoder.encode(floor), chat))
+    if row.control is not None and row.control.what == "rewind":
+        connection.execute(
+            "UPDATE row SET rewound = ?1 WHERE chat = ?2 AND number < ?1 AND rewound = 0 AND kind <> 'control' AND state <> 'late'"
+            " AND number > (SELECT number FROM row WHERE chat = ?2 AND sequence = ?3 AND rewound = 0)",
+            (row.number, chat, row.control.sequence),
+        )
+        connection.execute("UPDATE chat SET messages = ? WHERE id = ?", (row.control.sequence, chat))
+
+
+def mark(connection: sqlite3.Connection, chat: str, epoch: int, state: str) -> None:
+    """Write that the chat is `running` or `paused`. Raises `Fenced`."""
+    _guard(connection, chat, epoch)
+    connection.execute("UPDATE chat SET state = ? WHERE id = ?", (state, chat))
+
+
+def fork(connection: sqlite3.Connection, chat: str, request: bytes, settings: Settings, rows: Iterable[Row], floor: Floor) -> int:
+    """Begin a chat with the closed `rows` of another, whose last one is the control that says so; returns its epoch.
+
+    Raises `ChatExists`.
+    """
+    opening, *rest = rows
+    control = rest[-1].control
+    assert control is not None
+    epoch = create(connection, chat, request, settings, opening, control.chat)
+    for row in rest[:-1]:
+        append(connection, chat, row)
+    record(connection, chat, rest[-1], floor)
+    created_ms = rest[-1].done_ms
+    connection.execute("UPDATE chat SET created_ms = ? WHERE id = ?", (created_ms, chat))
+    return epoch
 
 
 def close(connection: sqlite3.Connection, chat: str, row: Row) -> bool:
@@ -125,24 +168,12 @@ def _link(connection: sqlite3.Connection, chat: str, row: Row) -> None:
     if row.sequence and row.sequence != messages + 1:
         raise ValueError(f"message {row.sequence} cannot follow message {messages}")
     columns, link = stored(row), links + 1
-    plain = (
-        link,
-        row.number,
-        row.kind,
-        row.turn,
-        row.speaker,
-        row.state,
-        row.epoch,
-        row.sequence,
-        row.attempts,
-        row.error,
-        row.asked_ms,
-        row.done_ms,
-    )
+    plain = plain_columns(row, link)
     digest = row_hash(head, plain, columns)
     connection.execute(
         "UPDATE row SET state = ?, epoch = ?, sequence = ?, attempts = ?, why = ?, message = ?, error = ?, usage = ?,"
-        " selection_usage = ?, asked_ms = ?, done_ms = ?, link = ?, previous = ?, hash = ? WHERE chat = ? AND number = ?",
+        " selection_usage = ?, asked_ms = ?, done_ms = ?, link = ?, previous = ?, hash = ?, control = ?"
+        " WHERE chat = ? AND number = ?",
         (
             row.state,
             row.epoch,
@@ -158,10 +189,16 @@ def _link(connection: sqlite3.Connection, chat: str, row: Row) -> None:
             link,
             head,
             digest,
+            columns.control,
             chat,
             row.number,
         ),
     )
+    if row.message is not None and row.sequence:
+        connection.execute(
+            "INSERT INTO search (text, chat, number, speaker) VALUES (?, ?, ?, ?)",
+            (row.message.text, chat, row.number, row.speaker),
+        )
     spent: Usage = total(*row.usage, *row.selection_usage) if row.state != "late" else Usage()
     connection.execute(
         "UPDATE chat SET head = ?, links = ?, messages = ?, prompt_tokens = prompt_tokens + ?,"

@@ -5,7 +5,7 @@ in a thread of their own, so that neither holds up the event loop or the other.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from rostra.protocol import History
 from rostra.protocol.chat import ChatInfo, Result, Verdict, Why
 
 from . import reading, statements
+from .floor import Floor
 from .roster import Roster
 from .rows import Row, Settings
 from .writer import Writer, connect
@@ -46,9 +47,24 @@ class Transcript:
         """Begin a chat; returns its epoch. Raises `ChatExists`."""
         return await self.writer.write(lambda db: statements.create(db, chat, request, settings, opening))
 
-    async def take(self, chat: str) -> int:
-        """Take a chat over: older coordinators are fenced from here on; returns the epoch. Raises `NoSuchChat`."""
-        return await self.writer.write(lambda db: statements.take(db, chat))
+    async def take(self, chat: str, *, ended: bool = False) -> int:
+        """Take a chat over: older coordinators are fenced from here on; returns the epoch. `ended`: also one that has ended.
+
+        Raises `NoSuchChat`.
+        """
+        return await self.writer.write(lambda db: statements.take(db, chat, ended))
+
+    async def fork(self, chat: str, request: bytes, settings: Settings, rows: Iterable[Row], floor: Floor) -> int:
+        """Begin a chat with the rows of another; returns its epoch. Raises `ChatExists`."""
+        return await self.writer.write(lambda db: statements.fork(db, chat, request, settings, rows, floor))
+
+    async def record(self, chat: str, row: Row, floor: Floor) -> None:
+        """Write what an operator did, and what it made of the floor."""
+        await self.writer.write(lambda db: statements.record(db, chat, row, floor))
+
+    async def mark(self, chat: str, epoch: int, state: str) -> None:
+        """Write that the chat is `running` or `paused`."""
+        await self.writer.write(lambda db: statements.mark(db, chat, epoch, state))
 
     async def journal(self, chat: str, row: Row) -> None:
         """Write the open row of a turn."""

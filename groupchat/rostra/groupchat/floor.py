@@ -1,0 +1,145 @@
+"""Who has the floor, as operators have left it: what the controls of a chat add up to. Pure.
+
+The controls are rows of the transcript; taking them again, in order, gives the same floor after any restart.
+"""
+
+from collections.abc import Collection
+
+import msgspec
+
+from rostra.protocol.chat import Control, Payload
+
+
+class Floor(Payload, frozen=True, kw_only=True):
+    """What controls have changed."""
+
+    members: tuple[str, ...]
+    max_rounds: int
+    no_input: bool = False
+    muted: tuple[str, ...] = ()
+    since: dict[str, int] = {}
+    """Members that joined later: the last place that they are not shown."""
+    paused: bool = False
+    """No further turn is begun."""
+    step: bool = False
+    """After the next turn the chat pauses."""
+    next: Control | None = None
+    """Who speaks next, whatever the rules say."""
+    stop: Control | None = None
+    """The chat ends when the open turn is closed."""
+
+    def with_control(self, control: Control, messages: int) -> "Floor":
+        """The floor after a control; `messages`: how many there were then."""
+        replace = msgspec.structs.replace
+        agent = control.agent
+        match control.what:
+            case "pause":
+                return replace(self, paused=True, step=False)
+            case "resume":
+                return replace(self, paused=False, step=False, no_input=False)
+            case "step":
+                return replace(self, paused=False, step=True)
+            case "next":
+                return replace(self, next=control)
+            case "takeover":
+                return replace(self, next=control if agent else None, paused=not agent, step=False)
+            case "mute":
+                return replace(self, muted=(*self.muted, agent))
+            case "unmute":
+                return replace(self, muted=tuple(name for name in self.muted if name != agent))
+            case "join":
+                since = {**self.since, agent: max(0, messages - control.last) if control.last >= 0 else 0}
+                return replace(self, members=(*self.members, agent), since=since)
+            case "leave":
+                wanted = self.next if self.next is not None and self.next.agent != agent else None
+                without = tuple(name for name in self.members if name != agent)
+                return replace(self, members=without, muted=tuple(name for name in self.muted if name != agent), next=wanted)
+            case "limit":
+                return replace(self, max_rounds=control.max_rounds)
+            case "stop":
+                return replace(self, stop=control)
+            case "rewind" | "fork":
+                return replace(self, next=None, stop=None, step=False, paused=control.paused or self.paused)
+            case "skip":
+                return self
+
+    def turn_begun(self) -> "Floor":
+        """The floor once a turn is journalled: whoever was wanted next has it."""
+        return self if self.next is None else msgspec.structs.replace(self, next=None)
+
+    def turn_over(self) -> "Floor":
+        """The floor after a turn that was not taken back."""
+        return msgspec.structs.replace(self, step=False, paused=True) if self.step else self
+
+
+def problem(floor: Floor, control: Control, *, team: Collection[str], speaker: str, messages: int) -> str:
+    """Why a control makes no sense now, a sentence; empty: it does.
+
+    `team`: everyone who could join; `speaker`: whose turn is open, or empty; `messages`: how many there are.
+    """
+    agent = control.agent
+    match control.what:
+        case "pause" if floor.paused and not (control.now and speaker):
+            return "the chat is paused already"
+        case "resume" if not (floor.paused or floor.step or floor.no_input):
+            return "the chat is not paused"
+        case "skip" if not speaker:
+            return "there is no turn to skip"
+        case "next" | "mute" | "unmute" | "leave" if agent not in floor.members:
+            return f"{agent!r} is no member of the chat; there are {', '.join(floor.members)}"
+        case "next" if agent in floor.muted:
+            return f"{agent} is muted"
+        case "mute" if agent in floor.muted:
+            return f"{agent} is muted already"
+        case "mute" if set(floor.members) <= {agent, *floor.muted}:
+            return "somebody must be left to speak"
+        case "unmute" if agent not in floor.muted:
+            return f"{agent} is not muted"
+        case "join" if agent in floor.members:
+            return f"{agent} is a member already"
+        case "join" if agent not in team:
+            return f"{agent!r} is no agent of the team; there are {', '.join(team)}"
+        case "leave" if len(floor.members) <= 2:
+            return "a group chat needs two members at least"
+        case "leave" if set(floor.members) - {agent} <= set(floor.muted):
+            return "somebody must be left to speak"
+        case "limit" if control.max_rounds < 1:
+            return "max_rounds: 1 is the least; the opening message counts"
+        case "rewind" if not 1 <= control.sequence <= messages:
+            return f"there is no message {control.sequence}; there are {messages}"
+    return ""
+
+
+def sentence(control: Control) -> str:
+    """A control in words."""
+    by, agent = control.by or "the chat", control.agent
+    why = f": {control.reason}" if control.reason else ""
+    match control.what:
+        case "pause":
+            return f"{by} paused the chat{why}"
+        case "resume":
+            return f"{by} resumed the chat{why}"
+        case "step":
+            return f"{by} lets one turn happen{why}"
+        case "stop":
+            return f"{by} stops the chat after this turn{why}"
+        case "skip":
+            return f"{by} skipped {agent}{why}"
+        case "next":
+            return f"{by} gives {agent} the floor{why}"
+        case "takeover":
+            return f"{by} gives {agent} the floor{why}" if agent else f"{by} paused the chat; it has no admin to ask{why}"
+        case "mute":
+            return f"{by} muted {agent}{why}"
+        case "unmute":
+            return f"{by} unmuted {agent}{why}"
+        case "join":
+            return f"{by} let {agent} join{why}"
+        case "leave":
+            return f"{by} let {agent} leave{why}"
+        case "limit":
+            return f"{by} set the limit to {control.max_rounds} messages{why}"
+        case "rewind":
+            return f"{by} rewound the chat to message {control.sequence}{why}"
+        case "fork":
+            return f"{by} forked {control.chat} at message {control.sequence}{why}"
