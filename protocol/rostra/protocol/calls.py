@@ -4,7 +4,7 @@ The same id is sent again after silence; the callee answers a repeated id from i
 extends the patience, never the deadline.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from .effects import Answered, Effect, Failed, Send
 from .errors import BrokerLost, NoSuchAgent, PeerLost, RequestError, TimedOut
@@ -21,8 +21,7 @@ ABSENT_PAUSE = 0.25
 """Seconds between two tries while the peer is absent and the caller wants to wait for it."""
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(msgspec.Struct, gc=False):
     peer: str
     method: str
     body: bytes

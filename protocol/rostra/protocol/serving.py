@@ -1,7 +1,6 @@
 """Requests that came in: each id is worked on once, however often it arrives (SPEC §6.3)."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from .effects import CancelIncoming, Effect, Incoming, Send
 from .errors import BadMessage, RequestError
@@ -16,16 +15,12 @@ KEPT_REPLIES = 512
 KEPT_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class _Serving:
-    sign_at: float
-
-
 class Serving:
     """The requests that this peer is working on, and the replies it may have to give once more."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, bytes], _Serving] = {}
+        self._open: dict[tuple[str, bytes], float] = {}
+        """Sender and id → when the next sign of life is due."""
         self._replies: OrderedDict[tuple[str, bytes], Send] = OrderedDict()
         self._bytes = 0
         self.due = float("inf")
@@ -41,14 +36,15 @@ class Serving:
             return [kept]
         if key in self._open:
             return [_working(key)]
-        self._open[key] = _Serving(now + FIRST_SIGN)
-        self.due = min(self.due, now + FIRST_SIGN)
+        self._open[key] = sign_at = now + FIRST_SIGN
+        if sign_at < self.due:
+            self.due = sign_at
         deadline = now + header.deadline_ms / 1000 if header.deadline_ms else None
         return [Incoming(header.id, sender, header.method, body, deadline, header.traceparent)]
 
     def cancelled(self, sender: str, id: bytes) -> list[Effect]:  # noqa: A002
         """A CANCEL arrived."""
-        return [CancelIncoming(id, sender)] if self._open.pop((sender, id), None) else []
+        return [] if self._open.pop((sender, id), None) is None else [CancelIncoming(id, sender)]
 
     def reply(self, sender: str, id: bytes, body: bytes) -> list[Effect]:  # noqa: A002
         """Answer an open request; nothing when it was cancelled meanwhile."""
@@ -67,11 +63,11 @@ class Serving:
     def tick(self, now: float) -> list[Effect]:
         """Show signs of life."""
         effects: list[Effect] = []
-        for key, serving in self._open.items():
-            if serving.sign_at <= now:
-                serving.sign_at = now + SIGN
+        for key, sign_at in self._open.items():
+            if sign_at <= now:
+                self._open[key] = now + SIGN
                 effects.append(_working(key))
-        self.due = min((serving.sign_at for serving in self._open.values()), default=float("inf"))
+        self.due = min(self._open.values(), default=float("inf"))
         return effects
 
     def _close(self, key: tuple[str, bytes], answer: Send, *, keep: bool) -> list[Effect]:
