@@ -1,6 +1,7 @@
 """What tests share: a real broker on a socket of its own, one in memory, and clients of either."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -47,6 +48,17 @@ async def join(transport: Callable[[], Transport]) -> AsyncIterator[Join]:
             return await stack.enter_async_context(Client(transport(), name=name, **options))
 
         yield connect
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> None:
+    """A sandbox works here; else the test is skipped with the reason, but fails in CI."""
+    from rostra.agents.code.sandbox import SandboxUnavailable, probe
+
+    try:
+        asyncio.run(probe())
+    except SandboxUnavailable as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
