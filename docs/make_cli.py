@@ -57,6 +57,7 @@ and the result is the last line.
 | `question` | `question` (its number), `agent`, `text`, `options`, `default` |
 | `answered` | `question` |
 | `state` | `state` |
+| `vote` | `seq`, `speaker`, `why`, `tally` |
 | `result` | `chat`, `outcome`, `stop_reason`, `messages`, `usage`, `seconds` |
 
 `usage` has `prompt_tokens`, `completion_tokens`, `cost` (US dollars) and `estimated`.

@@ -76,6 +76,14 @@ def event(happened: ChatEvent) -> dict[str, Any] | None:
             return {"type": "skipped", "seq": happened.sequence, "speaker": happened.speaker, "error": why}
         case "state":
             return {"type": "state", "state": happened.why}
+        case "vote":
+            return {
+                "type": "vote",
+                "seq": happened.sequence,
+                "speaker": happened.speaker,
+                "why": happened.why,
+                "tally": plain(happened.tally),
+            }
         case "answered":
             return {"type": "answered", "question": happened.question}
         case "question":

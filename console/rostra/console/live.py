@@ -85,7 +85,10 @@ class Live:
             case "skipped":
                 self._trouble(event, "is skipped", event.error or event.why)
             case "state":
-                self.note(f"the chat is {event.why}")
+                if event.why:
+                    self.note(f"the chat is {clean(event.why)}")
+            case "vote":
+                self._aside("vote: ", event.speaker, event.why)
             case "answered":
                 self.note(f"question {event.question} is answered")
             case "result":
