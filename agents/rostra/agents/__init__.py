@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .reply_chain import Conversation
     from .responder import Context, Responder
     from .tools import BadTool, FunctionTool, ToolBox, tool
+    from .tools.vote import call_vote
     from .user_proxy import UserProxyAgent
 
 _HOMES = {
@@ -56,6 +57,7 @@ _HOMES = {
     "agent": "adapt",
     "as_responder": "adapt",
     "build": "config",
+    "call_vote": "tools.vote",
     "load": "loading",
     "serve": "actor",
     "tool": "tools",
@@ -91,6 +93,7 @@ __all__ = [
     "agent",
     "as_responder",
     "build",
+    "call_vote",
     "load",
     "serve",
     "tool",

@@ -10,6 +10,7 @@ import msgspec
 
 from rostra.protocol import (
     COORDINATOR,
+    Ballot,
     BrokerLost,
     ChatMessage,
     Client,
@@ -24,12 +25,13 @@ from rostra.protocol import (
     Turn,
     TurnReply,
 )
-from rostra.protocol.chat import Delta
+from rostra.protocol.chat import Delta, VoteRequest
 
 from .adapt import as_responder
 from .human import InboxInput
 from .responder import Context, HumanInput, ResponderLike, Response
 from .views import View, Views, as_seen
+from .voting import cast
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class Deltas:
 
 
 class Actor(Service):
-    """Answers `ask`, `turn` and `describe` with a responder (docs/messages.md).
+    """Answers `ask`, `turn`, `vote` and `describe` with a responder (docs/messages.md).
 
     At most `concurrency` messages are worked on at once, the turns of one chat one after the other; `mailbox` more wait.
     `human`: where people are asked; without it, the coordinator's inbox.
@@ -74,6 +76,7 @@ class Actor(Service):
         self._views = Views(member.name)
         self.method("ask", ChatMessage, self._ask)
         self.method("turn", Turn, self._turn)
+        self.method("vote", VoteRequest, self._vote)
         self.method("describe", Any, self._describe)
         self.mail(ChatMessage, self._letter)
 
@@ -113,6 +116,18 @@ class Actor(Service):
             if len(view) == turn.sequence - 1:  # as if accepted; the next turn's `after` says whether it was
                 view.extend([msgspec.structs.replace(answer, sequence=turn.sequence)])
             return TurnReply(message=answer, usage=usage)
+
+    async def _vote(self, wish: VoteRequest, request: Incoming) -> Ballot:
+        known: dict[str, Any] = {"sender": request.sender.partition("~")[0], "ordinal": wish.ordinal}
+        if wish.turn is not None:
+            # A look at the chat beside its turns: who votes may be asked to in the midst of its own turn.
+            view = self._views.glance(wish.turn.chat)
+            await self._catch_up(view, wish.turn)
+            known |= {"chat": wish.turn.chat, "sequence": wish.turn.sequence, "introduction": wish.turn.introduction}
+            known["history"] = view.messages
+        context = self._context(request, **known)
+        ballot = await cast(self._responder, wish.proposal, context)
+        return msgspec.structs.replace(ballot, voter=self.member.name, usage=(*ballot.usage, *context.usage))
 
     async def _describe(self, _: Any, request: Incoming) -> Member:
         return self.member

@@ -43,10 +43,16 @@ async def call(function: Callable[..., Any], *args: Any) -> Any:
 
 
 class FunctionAgent:
-    """A function as an agent: `(message)` or `(message, context)`, async, or plain (then it runs in a thread)."""
+    """A function as an agent: `(message)` or `(message, context)`, async, or plain (then it runs in a thread).
 
-    def __init__(self, function: Callable[..., Any], *, name: str = "", description: str = "") -> None:
+    `vote`: how it votes; without it, the proposal is said to the function.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], *, name: str = "", description: str = "", vote: Callable[..., Any] | None = None
+    ) -> None:
         self._function, self._arguments = function, accepts(function, most=2)
+        self.vote = vote
         self.name = name or getattr(function, "__name__", type(function).__name__).lower()
         self.description = description or inspect.getdoc(function) or ""
         functools.update_wrapper(self, function, updated=())
@@ -94,7 +100,8 @@ def as_responder(thing: ResponderLike | type) -> Responder:
             responder: Responder = thing  # type: ignore[assignment]
             return responder
         description = getattr(thing, "description", "")
-        return FunctionAgent(respond, name=getattr(thing, "name", type(thing).__name__.lower()), description=description)
+        name = getattr(thing, "name", type(thing).__name__.lower())
+        return FunctionAgent(respond, name=name, description=description, vote=getattr(thing, "vote", None))
     if callable(thing):
         return FunctionAgent(thing)
     raise TypeError(f"{thing!r} is neither a function nor an object with `respond`")

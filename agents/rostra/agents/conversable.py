@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from rostra.protocol import ChatMessage, Question
+from rostra.protocol import Ballot, ChatMessage, Proposal, Question
 
 from .adapt import call
 from .default_replies import DEFAULT_REPLIES
@@ -17,6 +17,7 @@ from .reply_chain import Conversation, Outcome, ReplyChain, ReplyFunction, Trigg
 from .responder import Context, HumanInput, Response
 from .summary import SummaryMethod
 from .tools import FunctionTool, ToolBox
+from .voting import vote_of
 
 if TYPE_CHECKING:
     from .code import CodeExecution, CodeRunner
@@ -139,6 +140,10 @@ class ConversableAgent:
         used = _auto_replies(context.history, self.name)
         sender = message.name or context.sender
         return await self.generate_reply(Conversation(context.history, sender, used, context))
+
+    async def vote(self, proposal: Proposal, context: Context) -> Ballot:
+        """How it votes: its person where one is asked always, else its model, else an abstention. Raises as `respond`."""
+        return await vote_of(self, proposal, context)
 
     async def generate_reply(self, conversation: Conversation) -> ChatMessage | None:
         """The answer to the last message; None: there is none, and the conversation stops here."""

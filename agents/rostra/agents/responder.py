@@ -34,7 +34,7 @@ class Context:
 
     `agent`: its own name; `sender`: who asks; `chat` and `turn`: ids, empty for a direct ask; `history`: the conversation as
     this agent has seen it, the message to answer last, own words with role `assistant`; `introduction`: who the members are,
-    for a model only; `deadline`: on the loop's clock, or None.
+    for a model only; `deadline`: on the loop's clock, or None; `ordinal`: for a vote, how many the chat has had before.
     """
 
     def __init__(
@@ -47,13 +47,14 @@ class Context:
         sequence: int = 0,
         history: Sequence[ChatMessage] = (),
         introduction: str = "",
+        ordinal: int = 0,
         deadline: float | None = None,
         client: Client | None = None,
         human: HumanInput | None = None,
         on_delta: DeltaSink | None = None,
     ) -> None:
         self.agent, self.sender, self.chat, self.turn, self.sequence = agent, sender, chat, turn, sequence
-        self.history, self.introduction, self.deadline = history, introduction, deadline
+        self.history, self.introduction, self.ordinal, self.deadline = history, introduction, ordinal, deadline
         self.client, self.human, self.on_delta = client, human, on_delta
         self.usage: list[Usage] = []
         """What the answer has used; the handler appends."""
@@ -73,7 +74,10 @@ class Context:
 
 
 class Responder(Protocol):
-    """An agent's handler. `None` as the answer means: nothing to say."""
+    """An agent's handler. `None` as the answer means: nothing to say.
+
+    It may also have `vote(proposal, context)`: how it votes (`voting.cast`); without it, it is asked as in a conversation.
+    """
 
     async def respond(self, message: ChatMessage, context: Context) -> Response:
         """Answer `message`."""

@@ -90,6 +90,13 @@ class Views:
             self._forget()
             yield view
 
+    def glance(self, chat: str) -> View:
+        """A copy of the view of `chat` as it is now, whoever holds it."""
+        copy, view = View(self._agent), self._views.get(chat)
+        if view is not None:
+            copy.extend(view.messages)
+        return copy
+
     def _forget(self) -> None:
         for chat in list(self._views):
             if len(self._views) <= self._kept:
