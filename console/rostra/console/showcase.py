@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -173,8 +174,10 @@ async def _chat(stage: Stage, team: Team, view: "Live | Chaos", *, chaos: bool) 
     ]
     if not chaos:
         commands.insert(0, ("rostra demo --chaos", "the same, with kill -9"))
+    program = called()
     for command, what in commands:
-        gap = " " * max(2, 51 - len(command))
+        command = command.replace("rostra", program, 1)
+        gap = " " * max(2, 43 + len(program) - len(command) + 2)
         stage.say(f"  {stage.style.bold(command)}" + (f"{gap}{stage.style.dim(what)}" if what else ""))
     stage.say("")
     return Code.ENDED if code == Code.ENDED else code
@@ -226,3 +229,11 @@ _DOES = {
     "runner": "runs them, in a sandbox",
     "critic": "checks the result",
 }
+
+
+def called() -> str:
+    """How this program is called from here: `rostra` where the shell finds it, else its path."""
+    found, here = shutil.which("rostra"), Path(sys.argv[0])
+    if here.name != "rostra" or not here.exists() or (found and Path(found).samefile(here)):
+        return "rostra"
+    return os.path.relpath(here)
