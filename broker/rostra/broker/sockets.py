@@ -52,13 +52,17 @@ def _socket(context: Context, kind: int, guard: Guard | None) -> Socket:
 
 
 def _bind(socket: Socket, address: str) -> None:
-    if address.startswith("ipc://"):
-        path = Path(address.removeprefix("ipc://"))
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is there, /tmp say, stays as it is
-        socket.bind(address)
-        path.chmod(0o600)
-    else:
-        socket.bind(address)
+    try:
+        if address.startswith("ipc://"):
+            path = Path(address.removeprefix("ipc://"))
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is there, /tmp say, stays as it is
+            socket.bind(address)
+            path.chmod(0o600)
+        else:
+            socket.bind(address)
+    except (OSError, zmq.ZMQError):
+        socket.close(linger=0)
+        raise
 
 
 class Poke:

@@ -138,7 +138,9 @@ class Supervisor:
         return self.watch.processes[key].pid
 
     def restart(self, key: str) -> None:
-        """Stop a process and start it again; what it works on is finished, or repeated."""
+        """Stop a process and start it again; what it works on is finished, or repeated. One given up gets a new chance."""
+        if self.failed.done() and self.state(key) is State.GIVEN_UP:
+            self.failed = self._loop.create_future()
         self._apply(self.watch.restart(key, self._loop.time()))
 
     async def ready(self, keys: Iterable[str] = ()) -> None:
