@@ -29,7 +29,7 @@ class Candidates(msgspec.Struct, frozen=True):
 class Nobody(msgspec.Struct, frozen=True):
     """No one may speak next: how the chat ends, and why, in a sentence."""
 
-    outcome: Literal["ended", "failed", "member_failed"]
+    outcome: Literal["ended", "failed", "member_failed", "muted"]
     reason: str
     removed: dict[str, str] = {}
 
@@ -60,12 +60,29 @@ def narrow(
     last_speaker: str,
     last: ChatMessage | None,
     failures: Mapping[str, int] = {},
+    muted: Collection[str] = (),
 ) -> Candidates | Nobody:
     """Who may speak after `last`.
 
     `last_speaker` is the member who had the last turn ("" or a stranger: nobody had one yet); `failures` counts the failed turns
-    of each member since the last message.
+    of each member since the last message; `muted` members get no turn.
     """
+    allowed = _narrow(options, members, last_speaker, last)
+    if isinstance(allowed, Nobody) or not set(muted) & set(allowed.names):
+        narrowed = allowed
+    else:
+        names = [name for name in allowed.names if name not in muted]
+        removed = {**allowed.removed, **{name: "is muted" for name in allowed.names if name in muted}}
+        if not names:
+            return Nobody("muted", f"only members that are muted could speak: {', '.join(allowed.names)}", removed)
+        narrowed = Candidates(tuple(names), removed, allowed.reason or "the only candidate that is not muted")
+    if isinstance(narrowed, Nobody):
+        return narrowed
+    return _without_failed(narrowed.names, failures, narrowed.removed, narrowed.reason or "the only candidate")
+
+
+def _narrow(options: ChatOptions, members: Sequence[Member], last_speaker: str, last: ChatMessage | None) -> Candidates | Nobody:
+    """Who the rules allow."""
     names = [member.name for member in members]
     removed: dict[str, str] = {}
     called = list(dict.fromkeys(call.name for call in last.tool_calls)) if last is not None else []
@@ -77,7 +94,7 @@ def narrow(
         _remove(names, able, f"does not execute {', '.join(called)}", removed)
         names = able
         if len(able) == 1:
-            return _without_failed(able, failures, removed, f"the only one who executes {', '.join(called)}")
+            return Candidates(tuple(able), removed, f"the only one who executes {', '.join(called)}")
     graph = Graph.of(options.transitions, [member.name for member in members])
     if last_speaker in names and not _may_repeat(options.repeat, last_speaker, graph):
         names = [name for name in names if name != last_speaker]
@@ -91,7 +108,7 @@ def narrow(
         reason = f"the only one who may follow {last_speaker}"
     if not names:
         return Nobody("ended", f"the rules leave nobody to speak after {last_speaker or 'the opening'}", removed)
-    return _without_failed(names, failures, removed, reason or "the only candidate")
+    return Candidates(tuple(names), removed, reason)
 
 
 def _executors(members: Sequence[Member], called: Sequence[str]) -> list[str]:

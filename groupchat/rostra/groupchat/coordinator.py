@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import logging
-import time
 from base64 import b32encode
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from rostra.protocol.chat import (
     ChatRef,
     ChatSay,
     ChatStart,
+    Control,
     InboxAnswer,
     InboxItem,
     Verdict,
@@ -48,24 +48,25 @@ from rostra.protocol.service import Handler
 
 from . import inbox as inbox_module
 from .check import check_options
+from .controls import CONSOLE, Controls, now_ms
 from .errors import NoSuchChat
 from .fit import check_message
 from .inbox import Inbox
-from .inputs import Loaded, Stopped, Waits
-from .machine import Machine, opening_row
+from .inputs import Loaded, Waits
+from .machine import Machine, Phase, opening_row
 from .options import ChatOptions
 from .reading import Kept
 from .roster import Roster
 from .rows import Row, Settings
 from .runner import Runner
 from .selector import Selector
+from .signals import Signals
 from .transcript import Transcript
 
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 10_000
 """Requests in work at once: a question to a person may wait for days, and must not keep others from being answered."""
-CONSOLE = "console-"
 
 
 class Coordinator:
@@ -78,17 +79,21 @@ class Coordinator:
     def __init__(self, client: Client, options: ChatOptions, database: Path) -> None:
         self._client, self._options, self._database = client, check_options(options), database
         self._roster = Roster(options.members)
-        self._runners: dict[str, Runner] = {}
+        self.runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waking: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
+        self._taking = asyncio.Lock()
         self._ready = asyncio.Event()
+        self._closing = False
+        self.acted = False
+        """Whether a person has done something; whoever wants to know sets it back."""
         self._service = service = Service(client, concurrency=CONCURRENCY)
         service.method("chat.start", ChatStart, self._after_start(self._chat_start))
         service.method("chat.list", Any, self._after_start(self._chat_list))
         service.method("chat.info", ChatRef, self._after_start(self._chat_info))
         service.method("chat.say", ChatSay, self._after_start(self._chat_say))
-        service.method("chat.stop", ChatRef, self._after_start(self._chat_stop))
+        self.controls = Controls(self, service, self._after_start)
         service.method("chat.why", ChatRef, self._after_start(self._chat_why))
         service.method("chat.verify", ChatRef, self._after_start(self._chat_verify))
         service.method("history", HistoryRequest, self._after_start(self._history))
@@ -98,52 +103,57 @@ class Coordinator:
 
     async def start(self) -> None:
         """Open the database, learn who is connected, take up the chats that have not ended; then answer requests."""
-        self._transcript = await asyncio.to_thread(Transcript, self._database)
-        self._inbox = Inbox(self._transcript, self._publish)
+        self.transcript = await asyncio.to_thread(Transcript, self._database)
+        self._inbox = Inbox(self.transcript, self._publish)
         await self._inbox.start()
         presence = self._client.subscribe(PRESENCE)
         await presence.__aenter__()
         self._watcher = asyncio.get_running_loop().create_task(self._watch(presence))
         for peer in await self._client.peers():
             self._roster.heard(peer.name, peer.info)
-        for kept in await self._transcript.unfinished():
-            if kept.state == "running" or not await self._transcript.read(inbox_module.waits, kept.chat):
+        for kept in await self.transcript.unfinished():
+            if kept.state == "running" or kept.result is None or not await self.transcript.read(inbox_module.waits, kept.chat):
                 await self._resume(kept)
         self._ready.set()
 
     async def aclose(self) -> None:
         """Stop without ending any chat: they are taken up again by the next start."""
+        self._closing = True
         await self._service.drain(0.0)
         tasks = [*self._tasks.values(), *self._waking, *([self._watcher] if self._watcher else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if hasattr(self, "_transcript"):
+        if hasattr(self, "transcript"):
             await self._inbox.aclose()
-            await self._transcript.aclose()
+            await self.transcript.aclose()
 
     # ---- chats
 
     async def _chat_start(self, start: ChatStart, request: Incoming) -> ChatInfo:
-        chat = start.chat or b32encode(request.id[-5:]).decode().lower()
+        chat = self.checked_id(start.chat or b32encode(request.id[-5:]).decode().lower())
+        if await self.transcript.began_by(chat) == request.id:
+            return await self.info(chat)  # the same request, after a restart
+        settings = self._settings(start)
+        opening = opening_row(settings, self._options, new_id(), now_ms())
+        assert opening.message is not None
+        try:
+            check_message(opening.message)
+        except BadMessage as error:
+            raise Refused(f"task: {error}") from None
+        epoch = await self.transcript.create(chat, request.id, settings, opening)
+        self.run(chat, settings, epoch, opening.done_ms, [opening], fresh=True)
+        return await self.info(chat)
+
+    def checked_id(self, chat: str) -> str:
+        """`chat`, when it may be the id of a chat; else raises `Refused`."""
         try:
             check_topic(f"chat.{chat}")
         except BadName:
             raise Refused(f"{chat!r} is no id of a chat: letters, digits and _ : @ - only") from None
         if "." in chat:
             raise Refused(f"{chat!r} is no id of a chat: it has a dot")
-        if await self._transcript.began_by(chat) == request.id:
-            return await self._info(chat)  # the same request, after a restart
-        settings = self._settings(start)
-        opening = opening_row(settings, self._options, new_id(), _now_ms())
-        assert opening.message is not None
-        try:
-            check_message(opening.message)
-        except BadMessage as error:
-            raise Refused(f"task: {error}") from None
-        epoch = await self._transcript.create(chat, request.id, settings, opening)
-        self._run(chat, settings, epoch, opening.done_ms, [opening], fresh=True)
-        return await self._info(chat)
+        return chat
 
     def _settings(self, start: ChatStart) -> Settings:
         known = [member.name for member in self._options.members]
@@ -161,14 +171,41 @@ class Coordinator:
         return Settings(task=start.task, members=members, max_rounds=max_rounds, no_input=start.no_input)
 
     async def _resume(self, kept: Kept) -> None:
-        epoch = await self._transcript.take(kept.chat)
-        rows = await self._transcript.rows(kept.chat)
-        self._run(kept.chat, kept.settings, epoch, kept.created_ms, rows)
+        async with self._taking:
+            if kept.chat not in self.runners:
+                epoch = await self.transcript.take(kept.chat)
+                rows = await self.transcript.rows(kept.chat)
+                self.run(kept.chat, kept.settings, epoch, kept.created_ms, rows)
 
-    def _run(self, chat: str, settings: Settings, epoch: int, created_ms: int, rows: list[Row], *, fresh: bool = False) -> None:
-        runner = self._runner(chat, settings, epoch, created_ms)
-        self._runners[chat] = runner
-        task = asyncio.get_running_loop().create_task(runner.run(Loaded(rows, fresh)), name=f"chat {chat}")
+    async def take_up(self, chat: str, id: bytes, control: Control, *, ended: bool = False) -> Runner:  # noqa: A002
+        """Run a chat that rests, or has `ended`, beginning with a control; returns when that is on record.
+
+        Raises `Refused` when it makes no sense, `NoSuchChat` when there is no such chat.
+        """
+        kept = await self.transcript.kept(chat)
+        if kept.state == "ended" and not ended:
+            raise Refused(f"chat {chat!r} has ended; it can be rewound, or forked")
+        async with self._taking:
+            runner = self.runners.get(chat)
+            if runner is None:
+                epoch = await self.transcript.take(chat, ended=ended)
+                runner = self._runner(chat, kept.settings, epoch, kept.created_ms)
+                event = runner.begin_control(id, control)
+                rows = await self.transcript.rows(chat)
+                self._begin(runner, Loaded(rows, control=event))
+                await runner.heeded(event)
+                return runner
+        await runner.control(id, control)
+        return runner
+
+    def run(self, chat: str, settings: Settings, epoch: int, created_ms: int, rows: list[Row], *, fresh: bool = False) -> None:
+        """Run a chat that this coordinator has taken, with its rows; `fresh`: it has just begun."""
+        self._begin(self._runner(chat, settings, epoch, created_ms), Loaded(rows, fresh))
+
+    def _begin(self, runner: Runner, loaded: Loaded) -> None:
+        chat = runner.chat
+        self.runners[chat] = runner
+        task = asyncio.get_running_loop().create_task(runner.run(loaded), name=f"chat {chat}")
         self._tasks[chat] = task
         task.add_done_callback(lambda _: self._finished(chat, runner))
 
@@ -180,43 +217,84 @@ class Coordinator:
             chat, self._options, settings, epoch=epoch, created_ms=created_ms, member=self._roster.member, make_id=new_id
         )
         selector = Selector(self._options, settings.members, self._roster, self._client, ask)
-        return Runner(machine, selector, self._transcript, self._client, self._options, self._publish)
+        return Runner(machine, selector, self.transcript, self._client, self._options, self._publish, self._inbox.withdraw)
 
     def _finished(self, chat: str, runner: Runner) -> None:
-        if self._runners.get(chat) is not runner:
+        if self.runners.get(chat) is not runner:
             return
-        del self._runners[chat], self._tasks[chat]
+        del self.runners[chat], self._tasks[chat]
         result = runner.machine.result
         if result is not None and result.outcome != "waits":
             self._inbox.chat_ended(chat)
         elif result is not None:  # it may have been answered while the chat lay down
-            waking = asyncio.get_running_loop().create_task(self._wake(chat))
-            self._waking.add(waking)
-            waking.add_done_callback(self._waking.discard)
+            self._later(self._wake(chat))
 
     async def _wake(self, chat: str) -> None:
         """Take up a chat that rests, when none of its questions is open any more."""
         with contextlib.suppress(NoSuchChat):
-            kept = await self._transcript.kept(chat)
-            answered = not await self._transcript.read(inbox_module.waits, chat)
-            if kept.state == "paused" and answered and chat not in self._runners:
+            kept = await self.transcript.kept(chat)
+            answered = not await self.transcript.read(inbox_module.waits, chat)
+            if kept.state == "paused" and answered and chat not in self.runners:
                 await self._resume(kept)
 
-    async def _info(self, chat: str) -> ChatInfo:
-        return (await self._transcript.infos(self._roster, chat))[0]
+    async def info(self, chat: str) -> ChatInfo:
+        """The chat at a glance; raises `NoSuchChat`."""
+        return self._with_admin((await self.transcript.infos(self._roster, chat))[0])
+
+    def _with_admin(self, info: ChatInfo) -> ChatInfo:
+        admin = self._options.admin
+        return msgspec.structs.replace(info, admin=admin if any(admin == member.name for member in info.members) else "")
 
     async def _chat_list(self, _: Any, __: Incoming) -> list[ChatInfo]:
-        return await self._transcript.infos(self._roster)
+        return [self._with_admin(info) for info in await self.transcript.infos(self._roster)]
+
+    async def over(self, chat: str, runner: Runner) -> None:
+        """Wait until a chat does not run any more."""
+        task = self._tasks.get(chat)
+        if task is not None and self.runners.get(chat) is runner:
+            await asyncio.wait([task])
+
+    # ---- the floor
+
+    @property
+    def running(self) -> list[Runner]:
+        """The chats that run and are not paused."""
+        return [runner for runner in self.runners.values() if runner.machine.phase is not Phase.PAUSED]
+
+    @property
+    def admins(self) -> list[str]:
+        """Who could be asked, of the admins of the chats that run."""
+        return [runner.machine.admin for runner in self.running if runner.machine.admin]
+
+    async def take_over(self, by: str) -> list[str]:
+        """Give the floor of every chat that runs to its admin, and pause those without one; returns the ids of the latter."""
+
+        async def give(runner: Runner) -> str:
+            try:
+                await runner.control(new_id(), Control(what="takeover", by=by))
+            except Refused:  # the admin has the floor, or the chat is over
+                return ""
+            return runner.chat if runner.machine.floor.paused else ""
+
+        return [chat for chat in await asyncio.gather(*map(give, self.running)) if chat]
+
+    async def go_on(self, chat: str, reason: str) -> None:
+        """Put on record that a chat is not paused any more; it does nothing when the chat is over."""
+        runner = self.runners.get(chat)
+        if runner is not None:
+            with contextlib.suppress(Refused):
+                await runner.control(new_id(), Control(what="resume", reason=reason))
 
     async def _chat_info(self, ref: ChatRef, _: Incoming) -> ChatInfo:
-        return await self._info(ref.chat)
+        return await self.info(ref.chat)
 
     async def _chat_say(self, say: ChatSay, request: Incoming) -> ChatMessage:
-        kept = await self._transcript.kept(say.chat)
-        runner = self._runners.get(say.chat)
+        runner = self.runners.get(say.chat)
         if runner is None:
+            await self.transcript.kept(say.chat)
             raise Refused(f"chat {say.chat!r} is not running")
-        sender, name, members = _name(request), say.name, kept.settings.members
+        sender, name, members = _name(request), say.name, runner.machine.members
+        self.acted = self.acted or sender.startswith(CONSOLE)
         if sender in members:
             name = sender
         elif name in members and not sender.startswith(CONSOLE):
@@ -227,47 +305,48 @@ class Coordinator:
             raise Refused(str(error)) from None
         return await runner.say(request.id, name, say.content)
 
-    async def _chat_stop(self, ref: ChatRef, _: Incoming) -> ChatInfo:
-        runner, task = self._runners.get(ref.chat), self._tasks.get(ref.chat)
-        if runner is not None and task is not None:
-            runner.post(Stopped(ref.reason))
-            await asyncio.wait([task])
-            return await self._info(ref.chat)
-        kept = await self._transcript.kept(ref.chat)
-        if kept.state != "ended":  # it rests: end it without asking anybody again
-            epoch = await self._transcript.take(ref.chat)
-            runner = self._runner(ref.chat, kept.settings, epoch, kept.created_ms)
-            runner.machine.handle(Loaded(await self._transcript.rows(ref.chat)), _now_ms())
-            await runner.run(Stopped(ref.reason))
-            self._inbox.chat_ended(ref.chat)
-        return await self._info(ref.chat)
-
     async def _chat_why(self, ref: ChatRef, _: Incoming) -> list[Why]:
-        return await self._transcript.reasons(ref.chat, ref.sequence)
+        return await self.transcript.reasons(ref.chat, ref.sequence)
 
     async def _chat_verify(self, ref: ChatRef, _: Incoming) -> Verdict:
-        return await self._transcript.verify(ref.chat)
+        return await self.transcript.verify(ref.chat)
 
     async def _history(self, wanted: HistoryRequest, _: Incoming) -> History:
-        return await self._transcript.history(wanted.chat, wanted.after, wanted.limit)
+        return await self.transcript.history(wanted.chat, wanted.after, wanted.limit)
 
     # ---- people
 
     async def _inbox_ask(self, question: Question, request: Incoming) -> Answer:
-        sender, runner = _name(request), self._runners.get(question.chat)
+        sender, runner = _name(request), self.runners.get(question.chat)
         if runner is not None and sender not in runner.machine.members and not sender.startswith(CONSOLE):
             raise Refused(f"{sender} is no member of chat {question.chat!r}")
         return await self._ask_person(request.id, msgspec.structs.replace(question, agent=sender))
 
     async def _ask_person(self, id_: bytes, question: Question) -> Answer:
-        runner = self._runners.get(question.chat)
+        runner = self.runners.get(question.chat)
         no_input = runner is not None and runner.machine.no_input
         if no_input and question.default is not None:
             return Answer(text=question.default)
         entry = await self._inbox.put(id_, question)
         if runner is not None and no_input and not entry.closed:
             runner.post(Waits(f"{question.agent or 'the selection'} waits for a person: {' '.join(question.text.split())[:200]}"))
-        return await self._inbox.wait(entry)
+        try:
+            return await self._inbox.wait(entry)
+        except asyncio.CancelledError:
+            # Whoever asked was cancelled: when its turn was taken back, nobody needs the answer; else it will ask again.
+            if (
+                runner is not None
+                and not self._closing
+                and runner.machine.result is None
+                and runner.machine.speaker != question.agent
+            ):
+                self._later(self._inbox.close(entry.item.number))
+            raise
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._waking.add(task)
+        task.add_done_callback(self._waking.discard)
 
     async def _inbox_list(self, _: Any, __: Incoming) -> list[InboxItem]:
         return await self._inbox.list()
@@ -276,8 +355,9 @@ class Coordinator:
         sender = _name(request)
         if any(sender == member.name for member in self._options.members):
             raise Refused("members ask people; they do not answer for them")
+        self.acted = True
         item = await self._inbox.answer(msgspec.structs.replace(answer, by=answer.by or sender))
-        if item.question.chat and item.question.chat not in self._runners:
+        if item.question.chat and item.question.chat not in self.runners:
             await self._wake(item.question.chat)
         return item
 
@@ -320,8 +400,11 @@ async def serve(
     stop: asyncio.Event,
     transport: Callable[[], Transport] | None = None,
     ready: Callable[[], None] | None = None,
+    signals: bool = False,
 ) -> None:
     """Be the coordinator of the broker at `address` until `stop` is set; `ready` is called once it answers.
+
+    `signals`: from then on SIGINT, SIGTERM and SIGHUP mean what `signals.Signals` says; for a process of its own.
 
     Raises `BadOptions`, `sqlite3.Error`, and the error that ended the connection: `Superseded`, `Refused`, `BrokerLost`.
     """
@@ -331,6 +414,8 @@ async def serve(
     async with client:
         try:
             await coordinator.start()
+            if signals:
+                Signals(coordinator, stop).listen()
             if ready:
                 ready()
             stopping = asyncio.ensure_future(stop.wait())
@@ -346,7 +431,3 @@ async def serve(
 def _name(request: Incoming) -> str:
     """Who asks, without the number of its replica."""
     return request.sender.partition("~")[0]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

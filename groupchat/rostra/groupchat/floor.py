@@ -28,8 +28,8 @@ class Floor(Payload, frozen=True, kw_only=True):
     stop: Control | None = None
     """The chat ends when the open turn is closed."""
 
-    def with_control(self, control: Control, messages: int) -> "Floor":
-        """The floor after a control; `messages`: how many there were then."""
+    def with_control(self, control: Control) -> "Floor":
+        """The floor after a control."""
         replace = msgspec.structs.replace
         agent = control.agent
         match control.what:
@@ -48,7 +48,7 @@ class Floor(Payload, frozen=True, kw_only=True):
             case "unmute":
                 return replace(self, muted=tuple(name for name in self.muted if name != agent))
             case "join":
-                since = {**self.since, agent: max(0, messages - control.last) if control.last >= 0 else 0}
+                since = {**self.since, agent: control.sequence}
                 return replace(self, members=(*self.members, agent), since=since)
             case "leave":
                 wanted = self.next if self.next is not None and self.next.agent != agent else None
@@ -83,6 +83,8 @@ def problem(floor: Floor, control: Control, *, team: Collection[str], speaker: s
             return "the chat is paused already"
         case "resume" if not (floor.paused or floor.step or floor.no_input):
             return "the chat is not paused"
+        case "takeover" if agent and agent == speaker:
+            return f"{agent} has the floor already"
         case "skip" if not speaker:
             return "there is no turn to skip"
         case "next" | "mute" | "unmute" | "leave" if agent not in floor.members:

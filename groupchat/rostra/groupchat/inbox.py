@@ -96,6 +96,26 @@ class Inbox:
         said = Answer(text=answer.text, by=answer.by)
         return await self._close(answer.number, said, now_ms)
 
+    async def withdraw(self, chat: str, agent: str) -> None:
+        """Close what `agent` asked in a chat: nobody needs to answer it any more."""
+        for entry in await self._transcript.read(_open):
+            question = entry.item.question
+            if question.chat == chat and question.agent == agent:
+                await self.close(entry.item.number)
+
+    async def close(self, number: int) -> None:
+        """Close one item without an answer."""
+        now_ms = time.time_ns() // 1_000_000
+        if not await self._transcript.writer.write(lambda db: _expire(db, number, now_ms)):
+            return
+        self._stop_timer(number)
+        for future in self._waiting.get(number, ()):
+            if not future.done():
+                future.set_exception(Refused("nobody needs the answer any more"))
+        entry = await self._transcript.read(_entry, number)
+        question = entry.item.question
+        self._publish(ChatEvent(type="answered", chat=question.chat, speaker=question.agent, question=number, why="withdrawn"))
+
     def chat_ended(self, chat: str) -> None:
         """The chat is over, and with it its questions, which are closed on disk already."""
         for number in [number for number, its in self._chats.items() if its == chat]:
@@ -203,5 +223,6 @@ def _close(connection: sqlite3.Connection, number: int, answer: Answer, now_ms: 
     return _entry(connection, number)
 
 
-def _expire(connection: sqlite3.Connection, number: int, now_ms: int) -> None:
-    connection.execute("UPDATE inbox SET closed_ms = ? WHERE number = ? AND closed_ms = 0", (now_ms, number))
+def _expire(connection: sqlite3.Connection, number: int, now_ms: int) -> bool:
+    cursor = connection.execute("UPDATE inbox SET closed_ms = ? WHERE number = ? AND closed_ms = 0", (now_ms, number))
+    return cursor.rowcount > 0

@@ -5,19 +5,13 @@ from typing import Literal
 import msgspec
 
 from rostra.protocol import ChatMessage, Turn, TurnReply
-from rostra.protocol.chat import ChatEvent, Result
+from rostra.protocol.chat import ChatEvent, Control, Result
 
+from .floor import Floor
 from .rows import Row
 from .selection import Chosen, Situation, Unchosen
 
 # ---- inputs
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """The chat's rows, from the disk; the first input. `fresh`: it has just begun."""
-
-    rows: list[Row]
-    fresh: bool = False
 
 
 class Selected(msgspec.Struct, frozen=True):
@@ -53,8 +47,23 @@ class Said(msgspec.Struct, frozen=True):
     content: str
 
 
+class Controlled(msgspec.Struct, frozen=True):
+    """An operator, or a signal, does something to the chat; `id` is the request's."""
+
+    id: bytes
+    control: Control
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The chat's rows, from the disk; the first input. `fresh`: it has just begun; `control`: what is done before it goes on."""
+
+    rows: list[Row]
+    fresh: bool = False
+    control: Controlled | None = None
+
+
 class Stopped(msgspec.Struct, frozen=True):
-    """An operator ends the chat."""
+    """An operator ends the chat now."""
 
     reason: str
 
@@ -75,7 +84,7 @@ class Ticked(msgspec.Struct, frozen=True):
     """Time has passed."""
 
 
-Input = Loaded | Selected | Answered | Failed | Said | Stopped | Waits | Broken | Ticked
+Input = Loaded | Selected | Answered | Failed | Said | Controlled | Stopped | Waits | Broken | Ticked
 
 # ---- effects, to be carried out in order; those that write, before the next one is begun
 
@@ -127,6 +136,32 @@ class Acknowledge(msgspec.Struct, frozen=True):
     message: ChatMessage | None
 
 
+class Record(msgspec.Struct, frozen=True):
+    """Write what an operator did, and what it made of the floor."""
+
+    row: Row
+    floor: Floor
+
+
+class Heed(msgspec.Struct, frozen=True):
+    """The control with the request `id` is on the disk, or refused with a `problem`, a sentence."""
+
+    id: bytes
+    problem: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Write that the chat is paused by an operator, or goes on."""
+
+    state: Literal["running", "paused"]
+
+
+class Withdraw(msgspec.Struct, frozen=True):
+    """What `agent` asked people in its turn, nobody needs to answer any more; empty: what the selection asked."""
+
+    agent: str
+
+
 class Publish(msgspec.Struct, frozen=True):
     """Tell the observers."""
 
@@ -144,4 +179,6 @@ class Finish(msgspec.Struct, frozen=True):
     open_row: Row | None = None
 
 
-Effect = Select | Journal | Tried | Ask | Close | Append | Acknowledge | Publish | Abandon | Finish
+Effect = (
+    Select | Journal | Tried | Ask | Close | Append | Acknowledge | Record | Heed | Mark | Withdraw | Publish | Abandon | Finish
+)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from rostra.protocol import ChatMessage, History, Member, Usage
-from rostra.protocol.chat import ChatInfo, Result, Verdict, Why
+from rostra.protocol.chat import ChatInfo, Record, Records, Result, Verdict, Why
 
 from .errors import NoSuchChat
 from .fit import prefix, weigh
@@ -96,6 +96,24 @@ def history(connection: sqlite3.Connection, chat: str, after: int, limit: int) -
         messages.append(message)
     count = min(limit, prefix(map(weigh, messages)))
     return History(messages=tuple(messages[:count]), more=len(messages) > count)
+
+
+def records(connection: sqlite3.Connection, chat: str, after: int) -> Records:
+    """The closed rows after the link `after` of the chain, as many as fit in a frame; raises `NoSuchChat`."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS}, link, hash FROM row WHERE chat = ? AND link > ? ORDER BY link LIMIT {MAX_PAGE + 1}",  # noqa: S608
+        (chat, after),
+    ).fetchall()
+    rules = kept(connection, chat).settings.rules
+    all_of_them = [_record(one) for one in found]
+    count = min(MAX_PAGE, prefix(map(weigh, all_of_them)))
+    return Records(records=tuple(all_of_them[:count]), more=len(found) > count, rules=rules)
+
+
+def _record(found: tuple[object, ...]) -> Record:
+    row, (link, hash_) = _row(found[:17]), found[17:]
+    values = {name: getattr(row, name) for name in row.__struct_fields__}
+    return msgspec.convert({**values, "link": link, "hash": hash_}, Record)
 
 
 def reasons(connection: sqlite3.Connection, chat: str, sequence: int) -> list[Why]:

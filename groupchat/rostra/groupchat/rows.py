@@ -7,14 +7,14 @@ order in which they were closed: the hash of each covers its content and the has
 """
 
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from rostra.protocol import ChatMessage, Usage
 from rostra.protocol.chat import Control, Payload, Why
 
-Kind = Literal["opening", "turn", "said", "control"]
+Kind = Literal["opening", "turn", "said", "control", "vote"]
 RowState = Literal["asked", "done", "failed", "late", "cancelled"]
 """cancelled: an operator took the turn back, which is not the member's fault."""
 
@@ -58,6 +58,8 @@ class Settings(Payload, frozen=True, kw_only=True):
     members: tuple[str, ...]
     max_rounds: int
     no_input: bool = False
+    rules: dict[str, Any] = {}
+    """The options of the chat as far as they are data, so that a replay can tell what they made of it."""
 
 
 class Stored(msgspec.Struct, frozen=True):

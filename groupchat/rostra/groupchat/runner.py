@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, assert_never
 
 from rostra.protocol import (
@@ -23,7 +23,7 @@ from rostra.protocol import (
     TurnReply,
     Unsupported,
 )
-from rostra.protocol.chat import ChatEvent
+from rostra.protocol.chat import ChatEvent, Control
 
 from .errors import Fenced
 from .inputs import (
@@ -34,17 +34,22 @@ from .inputs import (
     Ask,
     Broken,
     Close,
+    Controlled,
     Effect,
     Failed,
     Finish,
+    Heed,
     Input,
     Journal,
+    Mark,
     Publish,
+    Record,
     Said,
     Select,
     Selected,
     Ticked,
     Tried,
+    Withdraw,
 )
 from .machine import Machine
 from .options import ChatOptions
@@ -66,14 +71,16 @@ class Runner:
         client: Client,
         options: ChatOptions,
         publish: Callable[[ChatEvent], None],
+        withdraw: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self.machine, self.chat = machine, machine.chat
         self._selector, self._transcript, self._client, self._options = selector, transcript, client, options
-        self._publish = publish
+        self._publish, self._withdraw = publish, withdraw
         self._inputs: deque[Input] = deque()
         self._wakeup = asyncio.Event()
         self._outstanding: asyncio.Task[None] | None = None
         self._acknowledgements: dict[bytes, asyncio.Future[ChatMessage | None]] = {}
+        self._heeds: dict[bytes, asyncio.Future[str]] = {}
 
     def post(self, event: Input) -> None:
         """Something happened to the chat."""
@@ -99,6 +106,23 @@ class Runner:
             raise Refused("the chat has ended")
         return message
 
+    def begin_control(self, id: bytes, control: Control) -> Controlled:  # noqa: A002 - the wire's word
+        """The input for a control, whose outcome `heeded` waits for."""
+        self._heeds.setdefault(id, asyncio.get_running_loop().create_future())
+        return Controlled(id, control)
+
+    async def heeded(self, event: Controlled) -> None:
+        """Return once a control is on record; raises `Refused` when it makes no sense, or the chat is over."""
+        problem = await asyncio.shield(self._heeds[event.id])
+        if problem:
+            raise Refused(problem)
+
+    async def control(self, id: bytes, control: Control) -> None:  # noqa: A002 - the wire's word
+        """Do something to the chat; returns and raises as `heeded`."""
+        event = self.begin_control(id, control)
+        self.post(event)
+        await self.heeded(event)
+
     async def run(self, *events: Input) -> None:
         """Run the chat until it ends or rests, beginning with `events`.
 
@@ -118,6 +142,9 @@ class Runner:
             for future in self._acknowledgements.values():
                 if not future.done():
                     future.set_result(None)
+            for heed in self._heeds.values():
+                if not heed.done():
+                    heed.set_result("the chat is over")
 
     async def _run(self) -> None:
         while self.machine.result is None:
@@ -158,10 +185,21 @@ class Runner:
                 future = self._acknowledgements.pop(id_, None)
                 if future is not None and not future.done():
                     future.set_result(message)
+            case Record(row, floor):
+                await self._transcript.record(self.chat, row, floor)
+            case Heed(id_, problem):
+                heed = self._heeds.get(id_)
+                if heed is not None and not heed.done():
+                    heed.set_result(problem)
+            case Mark(state):
+                await self._transcript.mark(self.chat, self.machine.epoch, state)
+            case Withdraw(agent):
+                await self._withdraw(self.chat, agent)
             case Publish(event):
                 self._publish(event)
             case Abandon():
                 await self._abandon()
+                self._inputs = deque(event for event in self._inputs if not isinstance(event, Selected))
             case Finish(result, open_row):
                 await self._transcript.end(self.chat, self.machine.epoch, result, open_row)
             case _:

@@ -27,6 +27,10 @@ class Situation(msgspec.Struct, frozen=True):
     """Failed turns per member since the last message."""
     ordinal: int = 0
     """How many answers of the selecting model the chat has recorded so far."""
+    members: tuple[str, ...] = ()
+    """Who takes part now; empty: whoever did from the beginning."""
+    muted: tuple[str, ...] = ()
+    """Who gets no turn."""
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -40,7 +44,8 @@ class Chosen(msgspec.Struct, frozen=True):
 class Unchosen(msgspec.Struct, frozen=True):
     """Nobody speaks next: the chat ends with this outcome and reason."""
 
-    outcome: Literal["ended", "failed", "member_failed"]
+    outcome: Literal["ended", "failed", "member_failed", "muted"]
+    """muted: only members that an operator has muted could speak; the chat pauses."""
     reason: str
     usage: tuple[Usage, ...] = ()
 

@@ -48,6 +48,7 @@ class Selector:
 
         Raises only what `ask` raises when nobody can be asked.
         """
+        self._names = situation.members or self._names
         selection = self._options.selection
         draft = _Draft("callable" if callable(selection) else selection.lower())
         if callable(selection):
@@ -60,6 +61,7 @@ class Selector:
             situation.last_speaker,
             situation.messages[-1] if situation.messages else None,
             situation.failures,
+            situation.muted,
         )
         if isinstance(narrowed, Nobody):
             return Unchosen(narrowed.outcome, narrowed.reason, tuple(draft.usage))
@@ -149,13 +151,15 @@ class Selector:
             problem = value.text
         else:
             name = str(getattr(value, "name", value))
-            if name in self._names and situation.failures.get(name, 0) < SECOND_CHANCE:
+            able = situation.failures.get(name, 0) < SECOND_CHANCE and name not in situation.muted
+            if name in self._names and able:
                 why = Why(sequence=situation.sequence, speaker=name, method="callable", reason="chosen by the selection function")
                 return Chosen(name, why)
             if name.lower() in METHODS:
                 draft.method = name.lower()
                 return None
-            failed = f"chose {name}, whose turns fail" if name in self._names else f"returned {name[:200]!r}, no member"
+            why_not = "who is muted" if name in situation.muted else "whose turns fail"
+            failed = f"chose {name}, {why_not}" if name in self._names else f"returned {name[:200]!r}, no member"
             problem = f"the selection function {failed}"
         draft.method = "round_robin"
         draft.fallback.append(problem)

@@ -91,7 +91,8 @@ def record(connection: sqlite3.Connection, chat: str, row: Row, floor: Floor) ->
     connection.execute("UPDATE chat SET floor = ? WHERE id = ?", (_encoder.encode(floor), chat))
     if row.control is not None and row.control.what == "rewind":
         connection.execute(
-            "UPDATE row SET rewound = ?1 WHERE chat = ?2 AND number < ?1 AND rewound = 0 AND kind <> 'control' AND state <> 'late'"
+            "UPDATE row SET rewound = ?1 WHERE chat = ?2 AND number < ?1 AND rewound = 0"
+            " AND kind <> 'control' AND state <> 'late'"
             " AND number > (SELECT number FROM row WHERE chat = ?2 AND sequence = ?3 AND rewound = 0)",
             (row.number, chat, row.control.sequence),
         )

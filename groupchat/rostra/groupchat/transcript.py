@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rostra.protocol import History
-from rostra.protocol.chat import ChatInfo, Result, Verdict, Why
+from rostra.protocol.chat import ChatInfo, Records, Result, Verdict, Why
 
 from . import reading, statements
 from .floor import Floor
@@ -107,6 +107,10 @@ class Transcript:
     async def history(self, chat: str, after: int = 0, limit: int = 200) -> History:
         """The messages after a place, in pages; raises `NoSuchChat`."""
         return await self.read(reading.history, chat, after, limit)
+
+    async def records(self, chat: str, after: int = 0) -> Records:
+        """The closed rows after a link of the chain, in pages; raises `NoSuchChat`."""
+        return await self.read(reading.records, chat, after)
 
     async def reasons(self, chat: str, sequence: int = 0) -> list[Why]:
         """How speakers were chosen; raises `NoSuchChat`."""

@@ -71,7 +71,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(job: Job) -> int:
-    """Be what `job` says until SIGTERM or SIGINT; returns the exit code. Belongs to a process of its own."""
+    """Be what `job` says until SIGTERM, SIGINT or SIGHUP (a coordinator: decision 30); returns the exit code. Belongs to a process of its own."""
     if job.parent:
         die_with_parent(job.parent)
     set_title(job.title)
@@ -159,7 +159,7 @@ Body = Callable[[Job, asyncio.Event, Callable[[], None]], Awaitable[ExitCode]]
 async def _until_signal(job: Job, body: Body, ready: Callable[[], None]) -> ExitCode:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     return await body(job, stop, ready)
 
@@ -177,7 +177,7 @@ async def _coordinator(job: Job, stop: asyncio.Event, ready: Callable[[], None])
     from rostra.groupchat import coordinator
 
     options = job.file.chat_options(load=True)
-    await coordinator.serve(job.address, options, Path(job.transcript), stop=stop)
+    await coordinator.serve(job.address, options, Path(job.transcript), stop=stop, signals=True)
     return ExitCode.STOPPED
 
 

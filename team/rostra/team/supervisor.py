@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterable
@@ -232,8 +233,11 @@ class Supervisor:
                 case Launch():
                     self._task(self._launch(effect.key))
                 case Signal():
+                    number = effect.number
+                    if number == signal.SIGTERM and self.jobs[effect.key].kind == "coordinator":
+                        number = signal.SIGHUP  # SIGTERM asks it to give the floor to people; this one only to end (decision 30)
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(effect.pid, effect.number)
+                        os.kill(effect.pid, number)
                 case ProcessEvent():
                     self._tell(effect)
         self._changed.set()

@@ -1,0 +1,40 @@
+"""A chat that begins with what was said in another. Pure."""
+
+from collections.abc import Iterable
+
+from rostra.protocol.chat import Control
+
+from .floor import Floor
+from .ledger import Ledger
+from .rows import Row, Settings
+
+_LASTING = frozenset({"mute", "unmute", "join", "leave", "limit"})
+"""Controls that are true of the fork, too; the others were about turns that were open then."""
+
+
+def forked(rows: Iterable[Row], settings: Settings, control: Control, request: bytes, now_ms: int) -> tuple[list[Row], Floor]:
+    """The rows of a fork of the chat with these `rows`, up to message `control.sequence`, and its floor.
+
+    What failed on the way, and what it cost, is part of it; what was rewound, or came late, is not. The last row is `control`.
+    """
+    standing = sorted((row for row in rows if not row.rewound and row.state not in ("asked", "late")), key=lambda row: row.number)
+    end = next(row.number for row in standing if row.sequence == control.sequence)
+    kept = [row for row in standing if row.number <= end and (row.control is None or row.control.what in _LASTING)]
+    made = [row.with_(number=number, epoch=1) for number, row in enumerate(kept, 1)]
+    made.append(
+        Row(
+            number=len(made) + 1,
+            kind="control",
+            turn=request,
+            speaker=control.by,
+            state="done",
+            epoch=1,
+            control=control,
+            asked_ms=now_ms,
+            done_ms=now_ms,
+        )
+    )
+    ledger = Ledger(settings, None, now_ms)
+    for row in made:
+        ledger.take(row)
+    return made, ledger.floor

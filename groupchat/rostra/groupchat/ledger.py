@@ -1,0 +1,121 @@
+"""What the closed rows of a chat add up to: its messages, figures, and floor. Pure.
+
+Taking the same rows again, in the order of their numbers, gives the same account after any restart.
+"""
+
+from collections import Counter
+
+from rostra.protocol import ChatMessage, Usage
+from rostra.protocol.chat import Control
+
+from .conditions import Condition, Watch
+from .facts import Facts
+from .fit import Weight, weigh
+from .floor import Floor
+from .inputs import Said
+from .rows import Row, Settings
+
+
+class Ledger:
+    """The account of one chat that began at `created_ms`. `stop`: the condition that ends it, or None."""
+
+    def __init__(self, settings: Settings, stop: Condition | None, created_ms: int) -> None:
+        self.messages: list[ChatMessage] = []
+        self.weights: list[Weight] = []
+        self.facts = Facts()
+        self.floor = Floor(members=settings.members, max_rounds=settings.max_rounds, no_input=settings.no_input)
+        self.watch = Watch(stop)
+        self.ordinal = 0
+        """How many answers of the selecting model are on record."""
+        self.own: dict[str, int] = {}
+        """The place of each member's last message of a turn."""
+        self.last_speaker = ""
+        self.failures: Counter[str] = Counter()
+        """Failed turns of each member since the last message."""
+        self.said: dict[bytes, Said] = {}
+        """What people said and is not written yet, by the request's id."""
+        self.heard: dict[bytes, ChatMessage] = {}
+        """What people said and is written."""
+        self.heeded: set[bytes] = set()
+        """The requests of the controls on record."""
+        self._stop, self._created_ms = stop, created_ms
+        self._standing: list[Row] = []
+        """The rows with a message that no control has rewound."""
+        self._last_ms = created_ms
+        """When the last row was closed."""
+        self._paused_ms = 0
+        self._paused_since: int | None = None
+
+    def seconds(self, now_ms: int) -> float:
+        """Seconds since the chat began, without those in which it was paused."""
+        paused = self._paused_ms + (max(0, now_ms - self._paused_since) if self._paused_since is not None else 0)
+        return max(0, now_ms - self._created_ms - paused) / 1000
+
+    def at_ms(self, seconds: float) -> int:
+        """When `seconds` will have passed, if the chat is not paused before."""
+        return self._created_ms + self._paused_ms + int(seconds * 1000)
+
+    def spent(self, usage: tuple[Usage, ...]) -> None:
+        """Count what no row holds."""
+        self.facts = self.facts.with_usage(usage)
+
+    def take(self, row: Row, *, open_turn: bool = False) -> None:
+        """Count a closed row; `open_turn`: another one is open while it is closed."""
+        self.facts = self.facts.with_usage((*row.usage, *row.selection_usage))
+        if row.why is not None:
+            self.ordinal += len(row.why.answers)
+        if row.control is not None:
+            self._take_control(row.turn, row.control)
+        elif row.kind == "turn" and row.state != "cancelled":
+            self.floor = self.floor.turn_over()
+        self._take_time(row.done_ms, open_turn)
+        if row.rewound:
+            return
+        if row.state == "failed":
+            self.failures[row.speaker] += 1
+        if row.message is not None:
+            self._standing.append(row)
+            self._count(row, row.message)
+
+    def _count(self, row: Row, message: ChatMessage) -> None:
+        self.messages.append(message)
+        self.weights.append(weigh(message))
+        self.facts = self.facts.with_message(message)
+        self.failures.clear()
+        if row.kind == "turn":
+            self.own[row.speaker] = row.sequence
+        if row.kind == "said":
+            self.heard[row.turn] = message
+            self.said.pop(row.turn, None)
+        elif row.speaker in self.floor.members:
+            self.last_speaker = row.speaker
+        self.watch.look(self.facts)
+
+    def _take_control(self, id_: bytes, control: Control) -> None:
+        self.heeded.add(id_)
+        self.floor = self.floor.with_control(control)
+        if control.what == "rewind":
+            self._rewind(control.sequence)
+        if control.content:  # what is said instead of what was said then
+            self.said[id_] = Said(id_, control.name or "user", control.content)
+
+    def _rewind(self, sequence: int) -> None:
+        """Count anew, up to the place `sequence`. What was spent stays spent."""
+        standing, self._standing = self._standing[:sequence], self._standing[:sequence]
+        self.messages, self.weights, self.own, self.heard = [], [], {}, {}
+        self.failures.clear()
+        self.last_speaker = ""
+        self.watch = Watch(self._stop)
+        self.facts = Facts(usage=self.facts.usage, seconds=self.facts.seconds)
+        for row in standing:
+            assert row.message is not None
+            self._count(row, row.message)
+
+    def _take_time(self, done_ms: int, open_turn: bool) -> None:
+        """A chat is paused from the moment on at which nothing is open any more."""
+        self._last_ms = max(done_ms, self._last_ms)
+        if not self.floor.paused and self._paused_since is not None:
+            self._paused_ms += max(0, done_ms - self._paused_since)
+            self._paused_since = None
+        elif self.floor.paused and self._paused_since is None and not open_turn:
+            self._paused_since = self._last_ms
