@@ -1,6 +1,10 @@
 """One process of a team, in this very process."""
 
 import os
+import sys
+from typing import NoReturn
+
+import msgspec
 
 from rostra.protocol import COORDINATOR, GATEWAY
 from rostra.team.file import TeamFile
@@ -45,7 +49,7 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         record=record,
     )
     if kind != "broker":
-        return run(job)
+        _become(job)
     # The broker stands for the team: consoles find it by the lock it holds, in other containers too, and no second one takes
     # its sockets away.
     try:
@@ -54,6 +58,16 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         raise Quit(Code.FAILED, str(error)) from None
     with claimed:
         return run(job)
+
+
+def _become(job: Job) -> NoReturn:
+    """Be the process of `job` under the same process id, in an interpreter that never loaded a command line."""
+    stdin = os.memfd_create("job")
+    with open(stdin, "wb", closefd=False) as file:
+        file.write(msgspec.msgpack.encode(job))
+    os.lseek(stdin, 0, os.SEEK_SET)
+    os.dup2(stdin, 0)
+    os.execv(sys.executable, [sys.executable, "-m", "rostra.team.process"])  # noqa: S606 - our own interpreter
 
 
 def _keys(file: TeamFile, places: Places, address: str, kind: Kind) -> str:
