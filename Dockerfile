@@ -11,7 +11,8 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN --mount=type=bind,source=wheels,target=/wheels \
     if ls /wheels/*.whl >/dev/null 2>&1; then export PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels; fi; \
-    pip --python /opt/rostra/bin/python install --no-cache-dir --require-hashes -r requirements.lock
+    pip --python /opt/rostra/bin/python install --no-cache-dir --no-compile --require-hashes -r requirements.lock \
+    && python -m compileall -q -j 0 /opt/rostra/lib
 COPY . .
 RUN --mount=type=bind,source=wheels,target=/wheels \
     if ls /wheels/*.whl >/dev/null 2>&1; then export PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels; fi; \
