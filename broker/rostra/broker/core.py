@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from rostra.protocol.bundles import unbundle
 from rostra.protocol.directory import PRESENCE, BrokerStats, Head, Peer, Peers, Presence, Replay, State, Subscribe
 from rostra.protocol.errors import BadMessage, BadName, RostraError, TooLarge
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
@@ -16,6 +17,7 @@ from rostra.protocol.messages import (
     NO_REQUEST,
     Ack,
     Beat,
+    Bundle,
     Bye,
     Cancel,
     Error,
@@ -143,14 +145,29 @@ class Core:
                     self._hello(route, header, body, user)
                 else:
                     self._send(route, Who(self.boot))
-            elif peer:
-                self._route(connection, peer, header, head, body)
+            elif isinstance(header, Bundle):
+                for inner, payload in unbundle(body, for_broker=not peer):
+                    self._take(connection, peer, inner, payload)
             else:
-                self._serve(connection, header, body)
+                self._pass(connection, peer, header, head, body)
         except RostraError as error:
             self.refused += 1
             self._send(route, Error(NO_REQUEST if connection else b"", error.code, _short(error)))
         return self._flush()
+
+    def _take(self, connection: Connection, peer: bytes, head: bytes, body: bytes) -> None:
+        """One message of a bundle; what is wrong with it is no fault of the others."""
+        try:
+            self._pass(connection, peer, decode_head(head), head, body)
+        except RostraError as error:
+            self.refused += 1
+            self._send(connection.route, Error(NO_REQUEST, error.code, _short(error)))
+
+    def _pass(self, connection: Connection, peer: bytes, header: Header, head: bytes, body: bytes) -> None:
+        if peer:
+            self._route(connection, peer, header, head, body)
+        else:
+            self._serve(connection, header, body)
 
     def malformed(self, route: bytes, why: str) -> list[Output]:
         """A connection sent something that is not three frames."""
@@ -316,7 +333,13 @@ class Core:
 
     def _bounce(self, output: ToPeer, code: str, why: str) -> None:
         """Tell the sender of a request that could not be delivered."""
-        header = decode_head(output.head)
+        try:
+            header = decode_head(output.head)
+            messages = unbundle(output.body) if isinstance(header, Bundle) else []
+        except BadMessage:  # what goes between bound names is not looked into on its way
+            return
+        for head, body in messages:
+            self._bounce(ToPeer(output.route, output.peer, head, body), code, why)
         if not isinstance(header, Request):
             return
         target = self.registry.of_route(output.route)

@@ -18,10 +18,9 @@ import zmq
 from zmq.backend import Socket as Backend
 
 from rostra.protocol.address import events_address
-from rostra.protocol.frames import VERSION
+from rostra.protocol.bundles import BETWEEN_PEERS, MARK
 from rostra.protocol.keys import KeyRing, NoKey
 from rostra.protocol.limits import MAX_HEAD
-from rostra.protocol.messages import Type
 
 from .access import Access
 from .core import Core, Output, ToAll, ToDisk, ToPeer
@@ -33,8 +32,8 @@ from .sockets import Context, Poke, Socket, open_events, open_router
 log = logging.getLogger(__name__)
 
 _NOBLOCK, _SNDMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
-_BETWEEN_PEERS = frozenset(bytes((VERSION, kind)) for kind in (Type.REQUEST, Type.REPLY, Type.ERROR, Type.WORKING, Type.CANCEL))
-"""How the heads of messages begin that go between peers."""
+_ROUTED = BETWEEN_PEERS | {MARK}
+"""How the heads of messages begin that are passed on as they are."""
 TICK = 0.1
 """Seconds between two looks at leases, subscriptions and the wish to stop."""
 HURRY = 0.002
@@ -141,7 +140,7 @@ class Server:
                 if (
                     source is not None
                     and target is not None
-                    and head[:2] in _BETWEEN_PEERS
+                    and head[:2] in _ROUTED
                     and 3 <= len(head) <= MAX_HEAD
                     and (guard is None or users.get(route) == user)
                 ):

@@ -19,6 +19,7 @@ class Type(IntEnum):
     ERROR = 18
     WORKING = 19
     CANCEL = 20
+    BUNDLE = 21
     MAIL = 32
     STORED = 33
     ACK = 34
@@ -115,6 +116,12 @@ class Cancel(Header, frozen=True):
     id: Id
 
 
+class Bundle(Header, frozen=True):
+    """Several messages to one peer (or to the broker) in one. The body is an array of [head, body]; see `bundles`."""
+
+    count: int
+
+
 class Mail(Header, frozen=True):
     """A letter. From a peer to the broker the frame before names the recipient; from the broker to a peer, the sender."""
 
@@ -202,6 +209,7 @@ TYPES: dict[Type, type[Header]] = {
     Type.ERROR: Error,
     Type.WORKING: Working,
     Type.CANCEL: Cancel,
+    Type.BUNDLE: Bundle,
     Type.MAIL: Mail,
     Type.STORED: Stored,
     Type.ACK: Ack,

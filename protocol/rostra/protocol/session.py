@@ -8,6 +8,7 @@ from collections import deque
 from enum import Enum
 from typing import Any
 
+from .bundles import unbundle
 from .calls import Calls
 from .directory import Heads, Replayed
 from .effects import Answered, Bound, Closed, Effect, Ended, Failed, Lettered, NotPosted, Send
@@ -19,6 +20,7 @@ from .mailing import Incoming as Letters
 from .mailing import Outgoing
 from .messages import (
     Beat,
+    Bundle,
     Bye,
     Cancel,
     Error,
@@ -243,6 +245,8 @@ class Session:
                 self.calls.working(header.id, sender, now)
             case Cancel():
                 return self.serving.cancelled(sender, header.id)
+            case Bundle() if sender:
+                return self._unbundled(sender, body, now)
             case Mail():
                 return self.letters.delivered(sender, header, body)
             case Stored():
@@ -264,6 +268,15 @@ class Session:
             case _:
                 self.bad_messages += 1
         return []
+
+    def _unbundled(self, sender: str, body: bytes, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for head, inner in unbundle(body):
+            try:
+                effects += self._dispatch(sender, decode_head(head), inner, now)
+            except BadMessage:
+                self.bad_messages += 1
+        return effects
 
     def _greet(self, now: float) -> list[Effect]:
         self.state, self._greet_at, self._beat_at = State.GREETING, now + GREETING, float("inf")

@@ -4,6 +4,9 @@ libzmq's file descriptor is edge-triggered: it speaks once, and any call on the 
 only when ZMQ_EVENTS says that nothing is left, and each send looks there too. Measured, this is two to five times faster than
 `zmq.asyncio`. Reading an option takes longer than receiving a frame (pyzmq makes an enum member of its number), so the number
 of frames is checked once, after the third: a broker sends no other messages, and one that was shorter would only spoil the next.
+
+A lone message goes at once. Where several are sent in one turn of the event loop they travel as bundles, one for each peer: two
+fifths of the work for everybody on the way (docs/performance.md).
 """
 
 import asyncio
@@ -18,6 +21,7 @@ from zmq.backend import Socket as Backend
 from zmq.utils.monitor import parse_monitor_message
 
 from .address import events_address
+from .bundles import MARK, bundled, count, may_bundle
 from .keys import Credentials, KeyRing, NoKey
 from .limits import MAX_FRAME
 from .transport import Listener
@@ -27,6 +31,8 @@ _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 BATCH = 64
 """Messages taken per turn of the event loop, so that a flood does not starve the program."""
 FLUSH_MS = 1000
+EAGER = 8
+"""Messages that go at once before those that follow in the same turn of the loop are gathered."""
 BACKLOG = 20_000
 """Messages that wait when libzmq's own queue is full."""
 OPTIONS = {
@@ -50,6 +56,8 @@ class _Reader:
         self._get = Backend.get.__get__(socket)
         self._loop = asyncio.get_running_loop()
         self._armed = self._closed = False
+        self._room = BATCH
+        """Messages that this drain may still take."""
         self._fd = int(socket.fd)
         self._loop.add_reader(self._fd, self._drain)
         self.arm()
@@ -68,8 +76,9 @@ class _Reader:
     def _drain(self) -> None:
         self._armed = False
         recv, get = self._recv, self._get
+        self._room = BATCH
         try:
-            for _ in range(BATCH):
+            while self._room > 0:
                 if self._closed:
                     return
                 try:
@@ -77,8 +86,10 @@ class _Reader:
                 except zmq.Again:  # nothing is left, or a message was too short
                     return
                 if not get(_RCVMORE):
+                    self._room -= 1 if second[:2] != MARK else max(2, count(third))
                     self._take(first, second, third)
                 else:
+                    self._room -= 1
                     self._skip()
                 if self._closed or not get(_EVENTS) & _POLLIN:
                     return
@@ -99,16 +110,19 @@ class _Reader:
 
 
 class _Dealer(_Reader):
-    """The same for a socket that also sends: the descriptor speaks as well when there is room again."""
+    """The same for a socket that also sends: the descriptor speaks as well when there is room again.
 
-    def __init__(self, socket: "zmq.Socket[bytes]", take: Any, flush: Callable[[], None]) -> None:
-        self._flush = flush
+    `drained` is told, after each drain, how many messages it took.
+    """
+
+    def __init__(self, socket: "zmq.Socket[bytes]", take: Any, drained: Callable[[int], None]) -> None:
+        self._drained = drained
         super().__init__(socket, take)
 
     def _drain(self) -> None:
         super()._drain()
         if not self._closed:
-            self._flush()
+            self._drained(BATCH - self._room)
 
 
 class _Monitor(_Reader):
@@ -148,6 +162,9 @@ class ZmqTransport:
         self._readers: list[_Reader] = []
         self._closing = self._connected = False
         self._backlog: deque[tuple[bytes, bytes, bytes]] = deque()
+        self._gathered: dict[bytes, list[tuple[bytes, bytes]]] | None = None
+        """What is to travel together, by peer; None: what is sent goes at once."""
+        self._at_once = 0
 
     def open(self, listener: Listener) -> None:
         """Create the sockets; libzmq connects, and connects again, by itself."""
@@ -166,7 +183,7 @@ class ZmqTransport:
             socket.connect(address)
         self._listener = listener
         self._send = Backend.send.__get__(dealer)
-        self._dealer = _Dealer(dealer, listener.received, self._flush)
+        self._dealer = _Dealer(dealer, listener.received, self._drained)
         self._events = _Reader(events, listener.received_event)
         self._readers += [self._dealer, self._events]
 
@@ -174,6 +191,37 @@ class ZmqTransport:
         """Hand three frames to libzmq; False when there is no connection, or `BACKLOG` messages wait for it already."""
         if self._closing:
             return False
+        if self._gathered is None:
+            self._at_once += 1
+            if self._at_once > EAGER:
+                self._gather()
+        elif may_bundle(peer, head):
+            self._gathered.setdefault(peer, []).append((head, body))
+            return True
+        else:
+            self._scatter()  # so that nothing overtakes
+        return self._pass(peer, head, body)
+
+    def _drained(self, taken: int) -> None:
+        self._at_once = 0
+        if taken > 1:
+            self._gather()  # several came: several answers go
+        else:
+            self._flush()
+
+    def _gather(self) -> None:
+        """Let what is sent until the end of the loop's next turn travel together."""
+        if self._gathered is None:
+            self._gathered = {}
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _scatter(self) -> None:
+        gathered, self._gathered = self._gathered, None
+        for peer, messages in (gathered or {}).items():
+            for head, body in bundled(messages):
+                self._pass(peer, head, body)
+
+    def _pass(self, peer: bytes, head: bytes, body: bytes) -> bool:
         if not self._backlog and self._hand(peer, head, body):
             return True
         if not self._connected or len(self._backlog) >= BACKLOG:
@@ -197,7 +245,11 @@ class ZmqTransport:
         return True
 
     def _flush(self) -> None:
-        """libzmq may have room again."""
+        """Send what was gathered, and, as far as libzmq has room, what waits."""
+        self._at_once = 0
+        if self._closing:
+            return
+        self._scatter()
         while self._backlog and self._hand(*self._backlog[0]):
             self._backlog.popleft()
 
@@ -211,6 +263,7 @@ class ZmqTransport:
         """Close the sockets; waits (in a thread) until libzmq has flushed, at most `FLUSH_MS`."""
         if self._closing or self._context is None:
             return
+        self._scatter()
         self._closing = True
         for reader in self._readers:
             reader.close()
@@ -231,6 +284,7 @@ class ZmqTransport:
                     listener.connected()
             elif event == zmq.EVENT_DISCONNECTED and not of_events:
                 self._connected = False
+                self._gathered = None
                 self._backlog.clear()  # what matters is sent again by the session
                 listener.disconnected()
 
