@@ -177,3 +177,11 @@ def test_the_sockets_are_their_owners_and_a_directory_that_was_there_is_left_as_
         finally:
             server.stop()
             thread.join(10)
+
+
+@pytest.mark.requirement("R-SOCKET-2")
+def test_a_second_broker_does_not_take_the_address_of_the_first(broker_address: str, dial: Dial) -> None:
+    with pytest.raises(zmq.ZMQError) as caught:
+        Server(broker_address).run()
+    assert caught.value.errno == zmq.EADDRINUSE
+    dial(broker_address).join("anna")

@@ -27,7 +27,7 @@ from .core import Core, Output, ToAll, ToDisk, ToPeer
 from .guard import Guard, Unguarded
 from .mail.writer import Writer, refuse
 from .more import has_more
-from .sockets import Context, Poke, Socket, open_events, open_router
+from .sockets import Context, Poke, Socket, alone, open_events, open_router
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,10 @@ class Server:
 
         Raises `zmq.ZMQError` when an address cannot be bound, `sqlite3.DatabaseError` when the mail database is damaged.
         """
+        with alone(self.address):
+            self._serve()
+
+    def _serve(self) -> None:
         if self._mail_path is not None:
             self._mail = Writer(self._mail_path, self._poke)
         context = zmq.Context()

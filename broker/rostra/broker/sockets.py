@@ -1,7 +1,9 @@
 """The broker's sockets: how they are made, and the way for a thread to wake the loop."""
 
 import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import zmq
@@ -34,6 +36,25 @@ def open_events(context: Context, address: str, guard: Guard | None) -> Socket:
     return socket
 
 
+@contextlib.contextmanager
+def alone(address: str) -> Iterator[None]:
+    """Be the only broker on an `ipc` address: libzmq would take the path from another that listens there, without a word.
+
+    Raises `zmq.ZMQError` (EADDRINUSE), as for a TCP port. The lock goes with the process, however it ends.
+    """
+    if not address.startswith("ipc://"):
+        yield
+        return
+    path = Path(address.removeprefix("ipc://") + ".lock")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is there, /tmp say, stays as it is
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise zmq.ZMQError(zmq.EADDRINUSE, f"another broker listens on {address}") from None
+        yield
+
+
 def _socket(context: Context, kind: int, guard: Guard | None) -> Socket:
     socket = context.socket(kind)
     for option, value in (
@@ -55,7 +76,6 @@ def _bind(socket: Socket, address: str) -> None:
     try:
         if address.startswith("ipc://"):
             path = Path(address.removeprefix("ipc://"))
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is there, /tmp say, stays as it is
             socket.bind(address)
             path.chmod(0o600)
         else:
