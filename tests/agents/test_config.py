@@ -92,7 +92,7 @@ def test_a_tool_that_another_member_executes_is_only_offered(base: Path) -> None
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ({"kind": "teachable"}, "not available yet"),
+        ({"kind": "teachable"}, "needs a place for its memos"),
         ({"kind": "handler"}, "needs `handler`"),
         ({"kind": "handler", "handler": "mine:shout", "tools": ["mine:add"]}, "has no 'tools'"),
         ({"kind": "assistant", "handler": "mine:shout"}, "has no 'handler'"),

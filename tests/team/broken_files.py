@@ -84,11 +84,11 @@ BROKEN = [
         '"asistant" is no kind of agent; did you mean "assistant"?',
     ),
     one(
-        "a kind that is not there yet",
-        '[agents.c]\nkind = "teachable"\n',
-        2,
-        "agents.c.kind",
-        'the kind "teachable" is not available yet; use "assistant"',
+        "a state that is kept nowhere",
+        '[agents.c]\nkind = "teachable"\nstate = "sqllite"\n',
+        3,
+        "agents.c.state",
+        '"sqllite" is no kind of state; did you mean "sqlite"?',
     ),
     one("a wrong word", '[chat]\non_absent = "hang"\n', 2, "chat.on_absent", '"hang" is no on_absent; there is skip, wait'),
     one(

@@ -10,21 +10,30 @@ if TYPE_CHECKING:
     from .actor import Actor, Exit, serve
     from .adapt import FunctionAgent, agent, as_responder
     from .assistant import AssistantAgent
+    from .chat_queue import initiate_chats, nested_chats
     from .code import CodeExecution, SandboxUnavailable
     from .config import AgentConfig, BadAgent, build
     from .conversable import ConversableAgent
     from .dialogue import ChatResult
     from .human import InboxInput, NobodyToAsk, TerminalInput
     from .loading import LoadError, load
+    from .memos import Memo, Memos
     from .models.base import ModelError
+    from .models.cached import CachedModel
     from .models.gateway_model import GatewayModel
     from .models.openai_model import OpenAIModel
     from .models.recorded import RecordedModel
     from .models.scripted import ScriptedModel
+    from .remote import NoBus, Remote
     from .reply_chain import Conversation
     from .responder import Context, Responder
+    from .spending import Spending, gather_usage_summary
+    from .sqlite_store import SqliteStore
+    from .state import MemoryStore, State, Store
+    from .teachable import TeachableAgent
     from .tools import BadTool, FunctionTool, ToolBox, tool
     from .tools.vote import call_vote
+    from .transforms import MessageHistoryLimiter, MessageTokenLimiter, NameTag, TransformMessages
     from .user_proxy import UserProxyAgent
 
 _HOMES = {
@@ -33,6 +42,7 @@ _HOMES = {
     "AssistantAgent": "assistant",
     "BadAgent": "config",
     "BadTool": "tools",
+    "CachedModel": "models.cached",
     "ChatResult": "dialogue",
     "CodeExecution": "code",
     "Context": "responder",
@@ -44,21 +54,38 @@ _HOMES = {
     "GatewayModel": "models.gateway_model",
     "InboxInput": "human",
     "LoadError": "loading",
+    "Memo": "memos",
+    "MemoryStore": "state",
+    "Memos": "memos",
+    "MessageHistoryLimiter": "transforms",
+    "MessageTokenLimiter": "transforms",
     "ModelError": "models.base",
+    "NameTag": "transforms",
+    "NoBus": "remote",
     "NobodyToAsk": "human",
     "OpenAIModel": "models.openai_model",
     "RecordedModel": "models.recorded",
+    "Remote": "remote",
     "Responder": "responder",
     "SandboxUnavailable": "code",
     "ScriptedModel": "models.scripted",
+    "Spending": "spending",
+    "SqliteStore": "sqlite_store",
+    "State": "state",
+    "Store": "state",
+    "TeachableAgent": "teachable",
     "TerminalInput": "human",
     "ToolBox": "tools",
+    "TransformMessages": "transforms",
     "UserProxyAgent": "user_proxy",
     "agent": "adapt",
     "as_responder": "adapt",
     "build": "config",
     "call_vote": "tools.vote",
+    "gather_usage_summary": "spending",
+    "initiate_chats": "chat_queue",
     "load": "loading",
+    "nested_chats": "chat_queue",
     "serve": "actor",
     "tool": "tools",
 }
@@ -69,6 +96,7 @@ __all__ = [
     "AssistantAgent",
     "BadAgent",
     "BadTool",
+    "CachedModel",
     "ChatResult",
     "CodeExecution",
     "Context",
@@ -80,21 +108,38 @@ __all__ = [
     "GatewayModel",
     "InboxInput",
     "LoadError",
+    "Memo",
+    "MemoryStore",
+    "Memos",
+    "MessageHistoryLimiter",
+    "MessageTokenLimiter",
     "ModelError",
+    "NameTag",
+    "NoBus",
     "NobodyToAsk",
     "OpenAIModel",
     "RecordedModel",
+    "Remote",
     "Responder",
     "SandboxUnavailable",
     "ScriptedModel",
+    "Spending",
+    "SqliteStore",
+    "State",
+    "Store",
+    "TeachableAgent",
     "TerminalInput",
     "ToolBox",
+    "TransformMessages",
     "UserProxyAgent",
     "agent",
     "as_responder",
     "build",
     "call_vote",
+    "gather_usage_summary",
+    "initiate_chats",
     "load",
+    "nested_chats",
     "serve",
     "tool",
 ]

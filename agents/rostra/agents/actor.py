@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,22 +19,28 @@ from rostra.protocol import (
     Incoming,
     Lettered,
     Member,
+    Refused,
     RemoteError,
     Service,
     Superseded,
     Turn,
     TurnReply,
 )
-from rostra.protocol.chat import Delta, VoteRequest
+from rostra.protocol.chat import Converse, ConverseReply, Delta, VoteRequest
+from rostra.protocol.frames import decode_body, encode_body
 
 from .adapt import as_responder
 from .human import InboxInput
 from .responder import Context, HumanInput, ResponderLike, Response
+from .state import MemoryStore, State, Store
 from .views import View, Views, as_seen
 from .voting import cast
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
+CONSOLE = "console-"
+"""What the names of consoles begin with."""
 HISTORY_SECONDS = 60.0
 """How long a page of history is waited for; also when the coordinator is away."""
 GREETING_SECONDS = 30.0
@@ -55,10 +61,11 @@ class Deltas:
 
 
 class Actor(Service):
-    """Answers `ask`, `turn`, `vote` and `describe` with a responder (docs/messages.md).
+    """Answers `ask`, `turn`, `converse`, `vote` and `describe` with a responder (docs/messages.md).
 
     At most `concurrency` messages are worked on at once, the turns of one chat one after the other; `mailbox` more wait.
-    `human`: where people are asked; without it, the coordinator's inbox.
+    `human`: where people are asked; without it, the coordinator's inbox. `store`: what it keeps between messages; without it,
+    in memory.
     """
 
     def __init__(
@@ -70,12 +77,16 @@ class Actor(Service):
         concurrency: int = 8,
         mailbox: int = 1000,
         human: HumanInput | None = None,
+        store: Store | None = None,
     ) -> None:
         super().__init__(client, concurrency=concurrency, mailbox=mailbox)
         self.member, self._responder, self._human = member, as_responder(responder), human
-        self._views = Views(member.name)
+        self._durable = store
+        self._store = store or MemoryStore()
+        self._views = Views(member.name, store=store)
         self.method("ask", ChatMessage, self._ask)
         self.method("turn", Turn, self._turn)
+        self.method("converse", Converse, self._converse)
         self.method("vote", VoteRequest, self._vote)
         self.method("describe", Any, self._describe)
         self.mail(ChatMessage, self._letter)
@@ -92,11 +103,16 @@ class Actor(Service):
         sender = letter.sender.partition("~")[0]
         named = msgspec.structs.replace(told, name=sender, role="user")
         human = self._human or InboxInput(self.client, letter.epoch)
-        context = Context(agent=self.member.name, sender=sender, history=(named,), client=self.client, human=human)
+        context = Context(
+            agent=self.member.name, sender=sender, history=(named,), client=self.client, human=human, state=State(self._store)
+        )
         await self._responder.respond(named, context)
 
     async def _turn(self, turn: Turn, request: Incoming) -> TurnReply:
         async with self._views.hold(turn.chat) as view:
+            kept = self._kept(request, TurnReply)
+            if kept is not None:
+                return kept
             await self._catch_up(view, turn)
             message = view.messages[-1] if view.messages else ChatMessage()
             context = self._context(
@@ -112,10 +128,61 @@ class Actor(Service):
             answer = self._message(await self._responder.respond(message, context))
             usage = tuple(context.usage)
             if answer is None:
-                return TurnReply(usage=usage, reason=context.reason or f"{self.member.name} has nothing to say")
+                return self._keep(request, TurnReply(usage=usage, reason=self._why(context)))
+            reply = self._keep(request, TurnReply(message=answer, usage=usage))
             if len(view) == turn.sequence - 1:  # as if accepted; the next turn's `after` says whether it was
                 view.extend([msgspec.structs.replace(answer, sequence=turn.sequence)])
-            return TurnReply(message=answer, usage=usage)
+            return reply
+
+    async def _converse(self, said: Converse, request: Incoming) -> ConverseReply:
+        caller = request.sender.partition("~")[0]
+        console = caller.startswith(CONSOLE)  # another one each time, and trusted with names as in `chat.say`
+        sender = (said.sender or caller) if console else caller
+        async with self._views.hold(f"{CONSOLE if console else caller}/{said.conversation}") as view:
+            kept = self._kept(request, ConverseReply)
+            if kept is not None:
+                return kept
+            if len(view) < said.after:
+                view.again()
+            if len(view) < said.after:
+                return ConverseReply(missing=len(view))
+            view.back_to(said.after)
+            own = self.member.name
+            view.extend(
+                msgspec.structs.replace(each, name=own if each.name == own else sender, sequence=said.after + place)
+                for place, each in enumerate(said.messages, 1)
+            )
+            if not view.messages:
+                raise Refused("converse: there is nothing to answer")
+            context = self._context(
+                request,
+                sender=sender,
+                chat=said.conversation,
+                turn=request.id,
+                sequence=len(view) + 1,
+                history=view.messages,
+                begun=min(said.begun, len(view)),
+            )
+            answer = self._message(await self._responder.respond(view.messages[-1], context))
+            usage = tuple(context.usage)
+            if answer is None:
+                return self._keep(request, ConverseReply(usage=usage, reason=self._why(context)))
+            reply = self._keep(request, ConverseReply(message=answer, usage=usage))
+            view.extend([msgspec.structs.replace(answer, sequence=len(view) + 1)])
+            return reply
+
+    def _kept(self, request: Incoming, kind: type[T]) -> T | None:
+        """The answer that an earlier process of this name gave to this very request, before it died."""
+        body = self._durable.answer(_key(request)) if self._durable else None
+        return None if body is None else decode_body(body, kind)
+
+    def _keep(self, request: Incoming, reply: T) -> T:
+        if self._durable:  # in memory the session itself keeps replies
+            self._durable.keep_answer(_key(request), encode_body(reply))
+        return reply
+
+    def _why(self, context: Context) -> str:
+        return context.reason or f"{self.member.name} has nothing to say"
 
     async def _vote(self, wish: VoteRequest, request: Incoming) -> Ballot:
         known: dict[str, Any] = {"sender": request.sender.partition("~")[0], "ordinal": wish.ordinal}
@@ -147,7 +214,8 @@ class Actor(Service):
 
     def _context(self, request: Incoming, **known: Any) -> Context:
         human = self._human or InboxInput(self.client, request.id)
-        return Context(agent=self.member.name, deadline=request.deadline, client=self.client, human=human, **known)
+        state = State(self._store)
+        return Context(agent=self.member.name, deadline=request.deadline, client=self.client, human=human, state=state, **known)
 
     def _message(self, response: Response) -> ChatMessage | None:
         match response:
@@ -183,19 +251,20 @@ async def serve(
     shared: bool = False,
     stop: asyncio.Event,
     drain_seconds: float = 10.0,
+    store: Store | None = None,
 ) -> Exit:
     """The body of an agent's process: be `member` at the broker until `stop` is set, or the session ends for good.
 
     `shared`: several processes serve the name together. `make_responder` is called once, before the broker is reached; what it
     raises is raised. On `stop` nothing new is taken, what runs may finish for `drain_seconds`, and the rest is answered
-    `stopping`: nobody who asked is left without an answer.
+    `stopping`: nobody who asked is left without an answer. `store`: what it keeps between messages; default: in memory.
     """
     client = Client.connect(address, name=member.name, shared=shared)
     responder = as_responder(make_responder(client))
     member = described(member, responder)
     client.session.info = msgspec.to_builtins(member)
     # A person's turn may take days: such an agent must not be full after a few of them.
-    actor = Actor(client, responder, member, concurrency=64 if member.kind == "user_proxy" else 8)
+    actor = Actor(client, responder, member, concurrency=64 if member.kind == "user_proxy" else 8, store=store)
     await client.open()
     stopping = asyncio.create_task(stop.wait())
     greeting = asyncio.create_task(client.bound(GREETING_SECONDS))
@@ -226,3 +295,7 @@ def described(member: Member, responder: object) -> Member:
         description=member.description or str(getattr(responder, "description", "")),
         tools=member.tools or tuple(getattr(responder, "functions", ())),
     )
+
+
+def _key(request: Incoming) -> bytes:
+    return request.sender.partition("~")[0].encode() + b"/" + request.id

@@ -37,6 +37,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     handler: str = ""
     max_tool_rounds: Annotated[int, Meta(ge=0, le=1000)] = 10
     model_options: dict[str, Any] = {}
+    state: Literal["memory", "sqlite"] = "memory"
 
 
 class BadAgent(RostraError):
@@ -48,21 +49,26 @@ class BadAgent(RostraError):
 
 
 def build(
-    config: AgentConfig, name: str, base: Path, client: Client | None, *, executes: Collection[str] | None = None
+    config: AgentConfig,
+    name: str,
+    base: Path,
+    client: Client | None,
+    *,
+    executes: Collection[str] | None = None,
+    memory: Path | None = None,
 ) -> Responder:
     """The responder of the agent `name`; `base` is the team file's folder.
 
     `executes`: the `module:name` of all tools that run in this agent, as far as the whole team file tells; without it, those that
-    the table names. A tool that is offered but not among them runs in another member. Loads the user's modules. Raises
+    the table names. A tool that is offered but not among them runs in another member. `memory`: where a teachable agent keeps its
+    memos. Loads the user's modules. Raises
     `LoadError`, `BadAgent`, or `BadTool`.
     """
     match config.kind:
         case "handler":
             return _handler(config, name, base)
-        case "teachable":
-            raise BadAgent(name, "the kind teachable is not available yet; use assistant")
-        case "assistant" | "user_proxy" | "conversable":
-            return _conversable(config, name, base, client, executes)
+        case "assistant" | "user_proxy" | "conversable" | "teachable":
+            return _conversable(config, name, base, client, executes, memory)
         case _:
             assert_never(config.kind)
 
@@ -83,7 +89,12 @@ def _handler(config: AgentConfig, name: str, base: Path) -> Responder:
 
 
 def _conversable(
-    config: AgentConfig, name: str, base: Path, client: Client | None, executes: Collection[str] | None
+    config: AgentConfig,
+    name: str,
+    base: Path,
+    client: Client | None,
+    executes: Collection[str] | None,
+    memory: Path | None,
 ) -> Responder:
     from .assistant import AssistantAgent
     from .conversable import ConversableAgent
@@ -109,8 +120,15 @@ def _conversable(
         options["system_message"] = config.system_message
     if config.human_input is not None:
         options["human_input_mode"] = config.human_input.upper()
-    if config.model or config.kind == "assistant":
+    options["bus"] = client
+    if config.model or config.kind in ("assistant", "teachable"):
         options |= _model(config, name, client)
+    if config.kind == "teachable":
+        from .teachable import TeachableAgent
+
+        if memory is None:
+            raise BadAgent(name, "a teachable agent needs a place for its memos")
+        return TeachableAgent(name, memory=memory, **options)
     kinds: dict[str, type[ConversableAgent]] = {
         "assistant": AssistantAgent,
         "user_proxy": UserProxyAgent,

@@ -1,5 +1,6 @@
 """`ConversableAgent`: AutoGen's agent, a configuration of tools, code, a model and a person behind one reply chain."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,18 +10,24 @@ from rostra.protocol import Ballot, ChatMessage, Proposal, Question
 
 from .adapt import call
 from .default_replies import DEFAULT_REPLIES
-from .dialogue import ChatResult, Dialogue, Opening, Said, receive, send, start
+from .dialogue import ChatResult, Dialogue, Opening, Said, receive, reply, send, start
 from .feedback import HumanInputMode
 from .human import TerminalInput
-from .prompt import COMPLETIONS, PERSON
+from .prompt import COMPLETIONS, PERSON, build_prompt
+from .remote import Remote
 from .reply_chain import Conversation, Outcome, ReplyChain, ReplyFunction, Trigger
 from .responder import Context, HumanInput, Response
+from .spending import Spending
 from .summary import SummaryMethod
 from .tools import FunctionTool, ToolBox
 from .voting import vote_of
 
 if TYPE_CHECKING:
+    from rostra.protocol import Client
+
+    from .chat_queue import ChatTable
     from .code import CodeExecution, CodeRunner
+    from .dialogue import Partner
     from .models.base import ModelClient
 
 DEFAULT_MAX_REPLIES = 100
@@ -34,7 +41,8 @@ class ConversableAgent:
     Options have AutoGen's names and defaults. `tools`: offered to the model, and run here; `offers`: offered only, for another
     member runs them; `executes` (or AutoGen's `function_map`): run here for others' models. `code_execution_config`: a
     `CodeExecution`, or False. `model`: what completes; `model_name`: a name from the team file's [models]; `model_options`:
-    temperature and the like. `human`: where a person is asked when the context does not say; default: this terminal.
+    temperature and the like. `human`: where a person is asked when the context does not say; default: this terminal. `bus`: where
+    agents that are only named are asked.
 
     It is a `Responder`: in a group chat its conversation is what the chat's context shows, and it keeps no state of its own
     there, so it can be restarted between two turns.
@@ -64,6 +72,7 @@ class ConversableAgent:
         model_options: Mapping[str, Any] | None = None,
         max_tool_rounds: int = 10,
         human: HumanInput | None = None,
+        bus: "Client | None" = None,
     ) -> None:
         if human_input_mode not in ("ALWAYS", "TERMINATE", "NEVER"):
             raise ValueError(f"human_input_mode is ALWAYS, TERMINATE or NEVER, not {human_input_mode!r}")
@@ -74,11 +83,15 @@ class ConversableAgent:
             DEFAULT_MAX_REPLIES if max_consecutive_auto_reply is None else max_consecutive_auto_reply
         )
         self.model, self.model_name, self.model_options = model, model_name, dict(model_options or {})
-        self.max_tool_rounds, self.human = max_tool_rounds, human
+        self.max_tool_rounds, self.human, self.bus = max_tool_rounds, human, bus
+        self.spending = Spending()
+        """What its model has used, per model."""
         self.is_termination = is_termination_msg or (lambda message: message.content == "TERMINATE")
         own = [each if isinstance(each, FunctionTool) else FunctionTool(each) for each in tools]
         named = [FunctionTool(each, name=key, description=each.__doc__ or key) for key, each in (function_map or {}).items()]
         self.offered, self.executed = ToolBox([*own, *offers]), ToolBox([*own, *executes, *named])
+        self.private = ToolBox()
+        """Run when its own model calls them, and for nobody else."""
         self.code: CodeRunner | None = None
         if code_execution_config:
             from . import code
@@ -86,7 +99,8 @@ class ConversableAgent:
             self.code = code.CodeRunner(code_execution_config)
         self._hooks: dict[str, list[Callable[..., Any]]] = {}
         self._chain = ReplyChain(DEFAULT_REPLIES)
-        self._dialogues: dict[ConversableAgent, Dialogue] = {}
+        self._dialogues: dict[Partner, Dialogue] = {}
+        self._remotes: dict[str, Remote] = {}
         for partner, messages in (chat_messages or {}).items():
             self.dialogue(partner).messages.extend(messages)
 
@@ -96,8 +110,8 @@ class ConversableAgent:
         return self.executed.names
 
     @property
-    def chat_messages(self) -> dict["ConversableAgent", list[ChatMessage]]:
-        """The conversations with agents of this process."""
+    def chat_messages(self) -> dict["Partner", list[ChatMessage]]:
+        """The conversations that it has begun, or that agents of this process have begun with it."""
         return {partner: dialogue.messages for partner, dialogue in self._dialogues.items()}
 
     # ---- what can be added
@@ -133,11 +147,20 @@ class ConversableAgent:
         """Run a tool when any agent's model calls it."""
         return self.executed.add(tool)
 
+    def register_nested_chats(self, chat_queue: Sequence["ChatTable"], trigger: Trigger, position: int = 1) -> None:
+        """Answer messages of whom `trigger` fires for with the summary of the last of some chats; see `nested_chats`.
+
+        `position`: default, after the termination and the person. Raises ValueError for a bad trigger.
+        """
+        from .chat_queue import nested_chats
+
+        self._chain.register(trigger, nested_chats(list(chat_queue)), position)
+
     # ---- answering
 
     async def respond(self, message: ChatMessage, context: Context) -> Response:
         """See `Responder.respond`. Raises `ModelError`, `SandboxUnavailable`, or what a person's inbox raises."""
-        used = _auto_replies(context.history, self.name)
+        used = _auto_replies(context.history[context.begun :], self.name)
         sender = message.name or context.sender
         return await self.generate_reply(Conversation(context.history, sender, used, context))
 
@@ -149,39 +172,55 @@ class ConversableAgent:
         """The answer to the last message; None: there is none, and the conversation stops here."""
         messages = await self._before_reply(conversation.messages)
         if messages is not conversation.messages:
-            seen = Conversation(messages, conversation.sender, conversation.auto_replies, conversation.context)
+            seen = Conversation(
+                messages, conversation.sender, conversation.auto_replies, conversation.context, conversation.messages
+            )
         else:
             seen = conversation
-        reply: Response = ChatMessage(content=self.default_auto_reply, metadata={COMPLETIONS: 0})
+        answer: Response = ChatMessage(content=self.default_auto_reply, metadata={COMPLETIONS: 0})
         for function in self._chain.functions(seen.sender):
             outcome: Outcome = await call(function, self, seen)
             if outcome[0]:
-                reply = outcome[1]
+                answer = outcome[1]
                 break
         conversation.auto_replies = seen.auto_replies
-        if reply is None:
+        if answer is None:
             return None
-        return await self.before_send(self._own(reply))
+        return await self.before_send(self._own(answer))
 
-    # ---- conversations between two agents of this process
+    def prompt(self, messages: Sequence[ChatMessage], context: Context) -> list[ChatMessage]:
+        """What its model is sent for the conversation `messages`."""
+        return build_prompt(messages, self.name, self.system_message, context.introduction)
 
-    def dialogue(self, partner: "ConversableAgent") -> Dialogue:
+    # ---- conversations of two
+
+    def dialogue(self, partner: "Partner | str") -> Dialogue:
         """The conversation with `partner`."""
-        return self._dialogues.setdefault(partner, Dialogue())
+        return self._dialogues.setdefault(self.partner(partner), Dialogue())
 
-    def last_message(self, partner: "ConversableAgent") -> ChatMessage | None:
+    def partner(self, who: "Partner | str") -> "Partner":
+        """An agent of this process as it is; a name on the bus as the one partner that stands for it here."""
+        return self._remotes.setdefault(who, Remote(who)) if isinstance(who, str) else who
+
+    def last_message(self, partner: "Partner | str") -> ChatMessage | None:
         """What was said last in the conversation with `partner`."""
         messages = self.dialogue(partner).messages
         return messages[-1] if messages else None
 
-    def clear_history(self, partner: "ConversableAgent | None" = None) -> None:
+    def clear_history(self, partner: "Partner | str | None" = None) -> None:
         """Forget the conversation with `partner`, or all of them."""
-        for each in [partner] if partner else list(self._dialogues):
-            self.dialogue(each).messages.clear()
+        for each in [self.partner(partner)] if partner else list(self._dialogues):
+            self.dialogue(each).forget()
+            if isinstance(each, Remote):
+                each.dialogue(self).forget()
+
+    async def reply_to(self, partner: "Partner") -> ChatMessage | None:
+        """Its answer to the last message of the conversation with `partner`; None: it has nothing to say."""
+        return await reply(self, partner)
 
     async def initiate_chat(
         self,
-        recipient: "ConversableAgent",
+        recipient: "Partner | str",
         *,
         message: Opening = None,
         max_turns: int | None = None,
@@ -192,22 +231,39 @@ class ConversableAgent:
         silent: bool = False,
         **context: Any,
     ) -> ChatResult:
-        """Talk with another agent of this process until one has nothing to say; AutoGen's options (docs/agents.md).
+        """Talk with another agent until one has nothing to say; AutoGen's options (docs/agents.md).
 
-        `message`: text, a dict, a ChatMessage, a function (sender, recipient, context), or None: a person is asked. `max_turns`:
-        round trips at most. Raises ValueError for a carryover that is neither text nor a list.
+        `recipient`: an agent of this process, or the name of one elsewhere: `name` on this agent's bus, `name@team` in a team
+        that runs on this machine (the team's name or its file); it keeps its own side of the conversation. `message`: text, a
+        dict, a ChatMessage, a function (sender, recipient, context), or None: a person is asked. `max_turns`: round trips at
+        most. Raises ValueError for a carryover that is neither text nor a list, `NoBus`, and as `Client.request` for a partner
+        elsewhere.
         """
         known = {**context, "carryover": carryover, "summary_args": dict(summary_args or {})}
-        return await start(
-            self, recipient, message, max_turns, clear_history=clear_history, summary=summary_method, silent=silent, known=known
-        )
+        partner = self.partner(recipient)
+        async with contextlib.AsyncExitStack() as stack:
+            if isinstance(partner, Remote):
+                await stack.enter_async_context(partner.reached(self.bus))
+            return await start(
+                self, partner, message, max_turns, clear_history=clear_history, summary=summary_method, silent=silent, known=known
+            )
 
-    async def send(self, message: Said, recipient: "ConversableAgent", request_reply: bool | None = None) -> None:
+    async def initiate_chats(self, chat_queue: Sequence["ChatTable"]) -> list[ChatResult]:
+        """Hold several chats, begun by this agent where they name no `sender`; see `rostra.agents.initiate_chats`."""
+        from .chat_queue import initiate_chats
+
+        return await initiate_chats(chat_queue, sender=self)
+
+    async def send(self, message: Said, recipient: "Partner | str", request_reply: bool | None = None) -> None:
         """Say something to `recipient`, and go on talking if it replies.
 
         Raises ValueError for a message without content or calls; nothing is said then.
         """
-        await send(self, recipient, message, request_reply)
+        partner = self.partner(recipient)
+        async with contextlib.AsyncExitStack() as stack:
+            if isinstance(partner, Remote):
+                await stack.enter_async_context(partner.reached(self.bus))
+            await send(self, partner, message, request_reply)
 
     async def receive(self, message: Said, sender: "ConversableAgent", request_reply: bool | None = None) -> None:
         """Take a message of `sender`, and reply if that is wanted: by `request_reply`, or else by how the chat was begun."""

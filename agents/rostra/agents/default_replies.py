@@ -9,7 +9,7 @@ from rostra.protocol.completion import CompletionRequest
 
 from . import feedback
 from .feedback import Verdict
-from .prompt import COMPLETIONS, PERSON, TOOL_LOG, ToolRound, build_prompt, completions, logged, round_messages
+from .prompt import COMPLETIONS, PERSON, TOOL_LOG, ToolRound, completions, logged, round_messages
 from .reply_chain import Conversation, Outcome, ReplyFunction
 from .tools import tool_message
 
@@ -71,8 +71,8 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
             raise RuntimeError(f"the assistant {agent.name} has no model")
         return NEXT
     context, messages = conversation.context, conversation.messages
-    prompt = build_prompt(messages, agent.name, agent.system_message, context.introduction)
-    before, made, rounds = completions(messages, agent.name), 0, list[ToolRound]()
+    prompt, own = agent.prompt(messages, context), agent.executed.joined(agent.private)
+    before, made, rounds = completions(conversation.stored, agent.name), 0, list[ToolRound]()
     while True:
         last = len(rounds) >= agent.max_tool_rounds  # then nothing is left but to answer
         request = CompletionRequest(
@@ -87,11 +87,12 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
         completion = await agent.model.complete(request, context.on_delta)
         made += 1
         context.usage.append(completion.usage)
+        agent.spending.add(completion.usage)
         calls = () if last else completion.tool_calls
-        elsewhere = tuple(each for each in calls if each.name in agent.offered and each.name not in agent.executed)
+        elsewhere = tuple(each for each in calls if each.name in agent.offered and each.name not in own)
         here = tuple(each for each in calls if each not in elsewhere)
         if here:
-            rounds.append(ToolRound(here, await agent.executed.run(here, context), completion.content))
+            rounds.append(ToolRound(here, await own.run(here, context), completion.content))
             prompt += round_messages(rounds[-1], agent.name)
         if not here or elsewhere:
             break

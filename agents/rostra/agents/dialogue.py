@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import msgspec
 
@@ -19,9 +19,12 @@ from .views import Messages, as_seen
 
 if TYPE_CHECKING:
     from .conversable import ConversableAgent
+    from .remote import Remote
 
+Partner: TypeAlias = "ConversableAgent | Remote"
+"""Whom an agent can talk with."""
 Said = str | Mapping[str, Any] | ChatMessage
-Opening = Said | Callable[["ConversableAgent", "ConversableAgent", dict[str, Any]], "Said | Awaitable[Said]"] | None
+Opening = Said | Callable[["ConversableAgent", "Partner", dict[str, Any]], "Said | Awaitable[Said]"] | None
 
 
 class Dialogue:
@@ -35,12 +38,26 @@ class Dialogue:
         self.chat = ""
         self.silent = True
         self.usage: list[Usage] = []
+        self.reason = ""
+        """Why this side said nothing more."""
+        self.conversation = text_id(new_id())
+        """What a partner in another process knows the conversation by."""
+        self.told = 0
+        """How many of the messages such a partner has."""
+        self.begun = 0
+        """How many messages there were before this chat."""
 
     def begin(self, chat: str, *, clear: bool, replies: bool, silent: bool) -> None:
         """A new chat: the counters begin anew, and with `clear` so does the history."""
         if clear:
-            self.messages.clear()
+            self.forget()
+        self.begun, self.reason = len(self.messages), ""
         self.auto_replies, self.chat, self.replies, self.silent, self.usage = 0, chat, replies, silent, []
+
+    def forget(self) -> None:
+        """Forget what was said; a partner in another process takes what comes for a new conversation."""
+        self.messages.clear()
+        self.conversation, self.told = text_id(new_id()), 0
 
 
 class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +70,8 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     usage: tuple[Usage, ...] = ()
     human_input: tuple[str, ...] = ()
     """What people said."""
+    stop_reason: str = ""
+    """Why it ended, a sentence."""
 
     @property
     def cost(self) -> float:
@@ -62,7 +81,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
 
 async def start(
     sender: "ConversableAgent",
-    recipient: "ConversableAgent",
+    recipient: "Partner",
     opening: Opening,
     max_turns: int | None,
     *,
@@ -78,10 +97,14 @@ async def start(
         quiet = silent if agent.silent is None else agent.silent
         side.begin(chat, clear=clear_history, replies=max_turns is None, silent=quiet)
     begun = len(mine.messages)
+    why = ""
     for turn in itertools.count():
         if turn == max_turns:
+            why = f"max_turns: {max_turns} round trips"
             break
-        message: Said | None = await _opening(sender, recipient, opening, known) if turn == 0 else await _reply(sender, recipient)
+        message: Said | None = (
+            await _opening(sender, recipient, opening, known) if turn == 0 else await sender.reply_to(recipient)
+        )
         if message is None:
             break
         await send(sender, recipient, message, request_reply=True)
@@ -95,15 +118,14 @@ async def start(
         summary=text,
         usage=(*mine.usage, *theirs.usage, *used),
         human_input=tuple(each.text for each in history[begun:] if PERSON in each.metadata),
+        stop_reason=mine.reason or theirs.reason or why,
     )
 
 
-async def send(
-    sender: "ConversableAgent", recipient: "ConversableAgent", message: Said, request_reply: bool | None = None
-) -> None:
+async def send(sender: "ConversableAgent", recipient: "Partner", message: Said, request_reply: bool | None = None) -> None:
     """See `ConversableAgent.send`."""
     said = await sender.before_send(as_message(message, sender))
-    _deliver(said, sender, recipient)
+    deliver(said, sender, recipient)
     if request_reply or (request_reply is None and recipient.dialogue(sender).replies):
         await _talk(recipient, sender)
 
@@ -134,33 +156,39 @@ def as_message(message: Said, sender: "ConversableAgent") -> ChatMessage:
     return as_seen(msgspec.structs.replace(said, name=sender.name), sender.name)
 
 
-async def _talk(speaker: "ConversableAgent", listener: "ConversableAgent") -> None:
+async def _talk(speaker: "Partner", listener: "Partner") -> None:
     """`speaker` replies, then the other one, for as long as they have something to say and replies are wanted."""
     while True:
-        reply = await _reply(speaker, listener)
-        if reply is None:
+        answer = await speaker.reply_to(cast("ConversableAgent", listener))
+        if answer is None:
             return
-        _deliver(reply, speaker, listener)
-        if not listener.dialogue(speaker).replies:
+        deliver(answer, speaker, listener)
+        if not listener.dialogue(cast("ConversableAgent", speaker)).replies:
             return
         speaker, listener = listener, speaker
 
 
-async def _reply(speaker: "ConversableAgent", listener: "ConversableAgent") -> ChatMessage | None:
+async def reply(speaker: "ConversableAgent", listener: "Partner") -> ChatMessage | None:
+    """What `speaker` answers to the last message of its conversation with `listener`."""
     side = speaker.dialogue(listener)
     messages = Messages(side.messages)
-    context = Context(agent=speaker.name, sender=listener.name, chat=side.chat, history=messages, human=speaker.human)
+    context = Context(
+        agent=speaker.name, sender=listener.name, chat=side.chat, history=messages, human=speaker.human, client=speaker.bus
+    )
     conversation = Conversation(messages, listener, side.auto_replies, context)
-    reply = await speaker.generate_reply(conversation)
+    answer = await speaker.generate_reply(conversation)
     side.auto_replies = conversation.auto_replies
     side.usage += context.usage
-    return reply
+    if answer is None:
+        side.reason = context.reason or f"{speaker.name} has nothing to say"
+    return answer
 
 
-def _deliver(message: ChatMessage, speaker: "ConversableAgent", listener: "ConversableAgent") -> None:
-    side = speaker.dialogue(listener)
+def deliver(message: ChatMessage, speaker: "Partner", listener: "Partner") -> None:
+    """Put `message` on both sides of the conversation, and show it unless that is unwanted."""
+    side = speaker.dialogue(cast("ConversableAgent", listener))
     side.messages.append(message)
-    listener.dialogue(speaker).messages.append(as_seen(message, listener.name))
+    listener.dialogue(cast("ConversableAgent", speaker)).messages.append(as_seen(message, listener.name))
     if not side.silent:
         print(f"{speaker.name} (to {listener.name}):\n\n{_printed(message)}\n\n{'-' * 80}", flush=True)
 
@@ -170,15 +198,14 @@ def _printed(message: ChatMessage) -> str:
     return "\n".join(filter(None, [message.text, *calls]))
 
 
-async def _opening(
-    sender: "ConversableAgent", recipient: "ConversableAgent", opening: Opening, known: dict[str, Any]
-) -> ChatMessage:
-    person = opening is None
+async def _opening(sender: "ConversableAgent", recipient: "Partner", opening: Opening, known: dict[str, Any]) -> ChatMessage:
+    person, made = opening is None, callable(opening)
     if opening is None:
         opening = await sender.ask_person(f"{sender.name}, your message to {recipient.name}:")
     elif callable(opening):
         opening = await call(opening, sender, recipient, known)
     message = as_message(cast(Said, opening), sender)
     marks = {**message.metadata, COMPLETIONS: 0} | ({PERSON: "person"} if person else {})
-    content = with_carryover(message.content, known["carryover"])
+    # A function is given the carryover, and does with it what it likes.
+    content = message.content if made else with_carryover(message.content, known["carryover"])
     return msgspec.structs.replace(message, content=content, metadata=marks)

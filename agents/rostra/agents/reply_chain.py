@@ -9,6 +9,7 @@ from .responder import Context, Response
 
 if TYPE_CHECKING:
     from .conversable import ConversableAgent
+    from .remote import Remote
 
 
 class Conversation:
@@ -16,13 +17,19 @@ class Conversation:
 
     `messages`: as the agent has seen them, own words with role `assistant`, the one to answer last; `sender`: who said that one,
     an agent of this process or the name of another; `auto_replies`: how many automatic replies there were in a row;
-    `context`: see `Context`.
+    `context`: see `Context`; `stored`: the conversation as it is kept, where hooks have changed what is seen of it.
     """
 
     def __init__(
-        self, messages: Sequence[ChatMessage], sender: "ConversableAgent | str", auto_replies: int, context: Context
+        self,
+        messages: Sequence[ChatMessage],
+        sender: "ConversableAgent | Remote | str",
+        auto_replies: int,
+        context: Context,
+        stored: Sequence[ChatMessage] | None = None,
     ) -> None:
         self.messages, self.sender, self.auto_replies, self.context = messages, sender, auto_replies, context
+        self.stored = messages if stored is None else stored
 
     @property
     def message(self) -> ChatMessage:
@@ -57,7 +64,7 @@ def check_trigger(trigger: Trigger) -> None:
         raise ValueError(f"{trigger!r} is no trigger: a class, a name, an agent, a predicate, None, or a list of these")
 
 
-def fires(trigger: Trigger, sender: "ConversableAgent | str") -> bool:
+def fires(trigger: Trigger, sender: "ConversableAgent | Remote | str") -> bool:
     """Whether a function registered with `trigger` is tried for a message of `sender`."""
     if trigger is None:
         return sender == ""
@@ -85,6 +92,6 @@ class ReplyChain:
             self._entries.clear()
         self._entries.insert(position, (trigger, function))
 
-    def functions(self, sender: "ConversableAgent | str") -> list[ReplyFunction]:
+    def functions(self, sender: "ConversableAgent | Remote | str") -> list[ReplyFunction]:
         """The functions to try for a message of `sender`, in order."""
         return [function for trigger, function in self._entries if fires(trigger, sender)]

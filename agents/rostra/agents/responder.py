@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from rostra.protocol import Answer, ChatMessage, Client, Question, Usage
 
+from .state import MemoryStore, State
+
 Response = ChatMessage | str | None
 
 
@@ -34,7 +36,8 @@ class Context:
 
     `agent`: its own name; `sender`: who asks; `chat` and `turn`: ids, empty for a direct ask; `history`: the conversation as
     this agent has seen it, the message to answer last, own words with role `assistant`; `introduction`: who the members are,
-    for a model only; `deadline`: on the loop's clock, or None; `ordinal`: for a vote, how many the chat has had before.
+    for a model only; `deadline`: on the loop's clock, or None; `ordinal`: for a vote, how many the chat has had before;
+    `begun`: how many messages of `history` are of earlier chats; `state`: what this agent keeps between messages.
     """
 
     def __init__(
@@ -52,10 +55,13 @@ class Context:
         client: Client | None = None,
         human: HumanInput | None = None,
         on_delta: DeltaSink | None = None,
+        begun: int = 0,
+        state: State | None = None,
     ) -> None:
         self.agent, self.sender, self.chat, self.turn, self.sequence = agent, sender, chat, turn, sequence
         self.history, self.introduction, self.ordinal, self.deadline = history, introduction, ordinal, deadline
         self.client, self.human, self.on_delta = client, human, on_delta
+        self.begun, self.state = begun, State(MemoryStore()) if state is None else state
         self.usage: list[Usage] = []
         """What the answer has used; the handler appends."""
         self.reason = ""

@@ -11,8 +11,9 @@ from .prompt import build_prompt
 
 if TYPE_CHECKING:
     from .conversable import ConversableAgent
+    from .dialogue import Partner
 
-SummaryMethod = str | Callable[["ConversableAgent", "ConversableAgent", Mapping[str, Any]], "str | Awaitable[str]"] | None
+SummaryMethod = str | Callable[["ConversableAgent", "Partner", Mapping[str, Any]], "str | Awaitable[str]"] | None
 """`last_msg`, `reflection_with_llm`, a function (sender, recipient, summary_args) → text, or None: no summary."""
 
 REFLECTION_PROMPT = (
@@ -22,7 +23,7 @@ REFLECTION_PROMPT = (
 
 
 async def summarise(
-    method: SummaryMethod, sender: "ConversableAgent", recipient: "ConversableAgent", args: Mapping[str, Any]
+    method: SummaryMethod, sender: "ConversableAgent", recipient: "Partner", args: Mapping[str, Any]
 ) -> tuple[str, tuple[Usage, ...]]:
     """The summary of what `sender` and `recipient` said, and what making it used.
 
@@ -42,11 +43,11 @@ async def summarise(
             return str(await call(method, sender, recipient, args)), ()
 
 
-async def _reflect(
-    sender: "ConversableAgent", recipient: "ConversableAgent", args: Mapping[str, Any]
-) -> tuple[str, tuple[Usage, ...]]:
-    agent = recipient if recipient.model is not None else sender
-    partner = sender if agent is recipient else recipient
+async def _reflect(sender: "ConversableAgent", recipient: "Partner", args: Mapping[str, Any]) -> tuple[str, tuple[Usage, ...]]:
+    agent: ConversableAgent = sender
+    partner: Partner = recipient
+    if recipient.model is not None:  # an agent of another process keeps its model to itself
+        agent, partner = recipient, sender
     if agent.model is None:
         raise ValueError(f"neither {sender.name} nor {recipient.name} has a model to summarise with")
     prompt = str(args.get("summary_prompt") or REFLECTION_PROMPT)
@@ -58,4 +59,5 @@ async def _reflect(
         agent=agent.name,
     )
     completion = await agent.model.complete(request)
+    agent.spending.add(completion.usage)
     return completion.content, (completion.usage,)

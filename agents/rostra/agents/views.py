@@ -10,8 +10,7 @@ import msgspec
 
 from rostra.protocol import ChatMessage
 
-KEPT_CHATS = 256
-"""Chats remembered by one member; an older one is fetched again from the coordinator when it goes on."""
+from .state import KEPT_CHATS, Store
 
 
 class Messages(Sequence[ChatMessage]):
@@ -48,11 +47,11 @@ def as_seen(message: ChatMessage, agent: str) -> ChatMessage:
 
 
 class View:
-    """One chat as one member has seen it: the message with sequence k is at index k - 1."""
+    """One chat as one member has seen it: the message with sequence k is at index k - 1. `store`: where it is kept as well."""
 
-    def __init__(self, agent: str) -> None:
-        self._agent = agent
-        self._list: list[ChatMessage] = []
+    def __init__(self, agent: str, chat: str = "", store: Store | None = None) -> None:
+        self._agent, self._chat, self._store = agent, chat, store
+        self._list: list[ChatMessage] = store.seen(chat) if store else []
         self.messages = Messages(self._list)
         self.lock = asyncio.Lock()
 
@@ -62,18 +61,29 @@ class View:
 
     def extend(self, messages: Iterable[ChatMessage]) -> None:
         """What was said next."""
-        self._list.extend(as_seen(message, self._agent) for message in messages)
+        place, seen = len(self._list), [as_seen(message, self._agent) for message in messages]
+        self._list.extend(seen)
+        if self._store:
+            self._store.extend(self._chat, place, seen)
 
     def back_to(self, sequence: int) -> None:
         """Forget what came after `sequence`: an answer that was not accepted, a part of the chat that was taken back."""
-        del self._list[sequence:]
+        if len(self._list) > sequence:
+            del self._list[sequence:]
+            if self._store:
+                self._store.back_to(self._chat, sequence)
+
+    def again(self) -> None:
+        """Take what the store holds: another process of the same name may have seen more."""
+        if self._store:
+            self._list[:] = self._store.seen(self._chat)
 
 
 class Views:
-    """The views of one member."""
+    """The views of one member; those least recently used are forgotten, or read from the `store` again when they go on."""
 
-    def __init__(self, agent: str, kept: int = KEPT_CHATS) -> None:
-        self._agent, self._kept = agent, kept
+    def __init__(self, agent: str, kept: int = KEPT_CHATS, store: Store | None = None) -> None:
+        self._agent, self._kept, self._store = agent, kept, store
         self._views: OrderedDict[str, View] = OrderedDict()
 
     def __len__(self) -> int:
@@ -84,7 +94,7 @@ class Views:
         """The view of `chat`, for one turn at a time."""
         view = self._views.get(chat)
         if view is None:
-            view = self._views[chat] = View(self._agent)
+            view = self._views[chat] = View(self._agent, chat, self._store)
         self._views.move_to_end(chat)
         async with view.lock:
             self._forget()

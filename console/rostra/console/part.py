@@ -11,7 +11,7 @@ from rostra.team.file import TeamFile
 from rostra.team.instances import NoInstance, claim
 from rostra.team.places import Places
 from rostra.team.process import Job, Kind, run
-from rostra.team.supervisor import key_ring
+from rostra.team.supervisor import agent_places, key_ring
 from rostra.team.tables import TeamTables
 
 from .exits import Code, Quit
@@ -36,6 +36,7 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         raise Quit(Code.CONFIGURATION, f"{team}: there is no agent {name!r}; there are {', '.join(file.agents)}")
     where = file.tables.team.broker
     address = address or (places.address(file.name, file.name) if where == "ipc" else where)
+    memory, state = agent_places(file, places, file.name, name) if kind == "agent" else ("", "")
     job = Job(
         kind=kind,
         name=name or _NAMES[kind],
@@ -46,6 +47,8 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         transcript=str(places.transcript(file.name, file.name)) if kind == "coordinator" else "",
         mail=str(places.mail(file.name, file.name)) if kind == "broker" else "",
         keys=_keys(file, places, address, kind),
+        memory=memory,
+        state=state,
         record=record,
     )
     if kind != "broker":

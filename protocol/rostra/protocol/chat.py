@@ -80,6 +80,31 @@ class TurnReply(Payload, frozen=True, kw_only=True):
     """Why there is no message."""
 
 
+class Converse(Payload, frozen=True, kw_only=True):
+    """Body of the request `converse` to an agent: one more message in a conversation of two. Answered with `ConverseReply`."""
+
+    conversation: str
+    """Chosen by who began it; it names one conversation of this sender."""
+    after: int = 0
+    """The messages below come right after so many others. An agent that has seen fewer answers with `missing`."""
+    messages: tuple[ChatMessage, ...] = ()
+    begun: int = 0
+    """How many of all messages were said before this chat: replies are counted from here."""
+    sender: str = ""
+    """Who speaks, where the caller is a console; else it is the caller."""
+
+
+class ConverseReply(Payload, frozen=True, kw_only=True):
+    """Answer to `converse`. Neither a message nor `missing`: the agent has nothing to say, and the conversation ends."""
+
+    message: ChatMessage | None = None
+    usage: tuple[Usage, ...] = ()
+    reason: str = ""
+    """Why there is no message."""
+    missing: int = -1
+    """Say it again from here on: the agent has seen only so many messages (it lost its memory, say)."""
+
+
 class VoteRequest(Payload, frozen=True, kw_only=True):
     """Body of the request `vote` to an agent; answered with `Ballot`."""
 

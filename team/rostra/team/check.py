@@ -162,9 +162,6 @@ class _Checks:
             self._name(path, reserved=True)
             if (*path, "kind") in self._bad:
                 continue
-            if agent.kind == "teachable":
-                self._say((*path, "kind"), 'the kind "teachable" is not available yet; use "assistant"')
-                continue
             self._keys_of_kind(path, agent)
             self._model_of(path, agent)
             if agent.kind == "handler" and not agent.handler:

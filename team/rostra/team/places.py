@@ -46,6 +46,14 @@ class Places(msgspec.Struct, frozen=True):
         """The database of an instance's letters; its directory is made."""
         return _made(self.data / team / instance) / "mail.db"
 
+    def memory(self, team: str, agent: str) -> Path:
+        """The database of what a teachable agent has learned, in whichever instance; it may not be there."""
+        return self.data / team / "memory" / f"{agent}.db"
+
+    def agent_state(self, team: str, instance: str, agent: str) -> Path:
+        """The database of what an agent keeps between messages; it may not be there."""
+        return self.data / team / instance / "state" / f"{agent}.db"
+
     def keys(self, team: str) -> Path:
         """The directory of a team's key ring, which may not be there."""
         return self.data / team / "keys"

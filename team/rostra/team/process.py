@@ -50,6 +50,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """broker: the database of letters; empty: they are refused."""
     keys: str = ""
     """The directory of the key ring, where the broker is on TCP."""
+    memory: str = ""
+    """agent: the database of what it has learned, where it is teachable."""
+    state: str = ""
+    """agent: the database of what it keeps between messages; empty: it keeps that in memory."""
     record: str = ""
     """gateway: where everything asked and answered is recorded."""
     log: str = ""
@@ -190,11 +194,19 @@ async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> Ex
     member = next(member for member in file.members() if member.name == name)
 
     def make(client: "Client") -> "Responder":
-        responder = build(config, name, file.base, client, executes=executes)
+        memory = Path(job.memory) if job.memory else None
+        responder = build(config, name, file.base, client, executes=executes, memory=memory)
         ready()
         return responder
 
-    ended = await serve(job.address, member, make, shared=config.replicas > 1, stop=stop)
+    store = None
+    if job.state:
+        from rostra.agents.sqlite_store import SqliteStore
+
+        store = SqliteStore(Path(job.state))
+    ended = await serve(job.address, member, make, shared=config.replicas > 1, stop=stop, store=store)
+    if store:
+        store.close()
     match ended:
         case Exit.STOPPED:
             return ExitCode.STOPPED

@@ -51,6 +51,7 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
     keys = key_ring(file, places, instance.address)
 
     def job(kind: Kind, name: str, key: str, transcript: str = "", recorded: str = "") -> Job:
+        memory, state = agent_places(file, places, instance.name, name) if kind == "agent" else ("", "")
         return Job(
             kind=kind,
             name=name,
@@ -61,6 +62,8 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
             transcript=transcript,
             mail=str(places.mail(instance.team, instance.name)) if kind == "broker" else "",
             keys=keys,
+            memory=memory,
+            state=state,
             record=recorded,
             log=str(logs / f"{key}.log"),
             notify=str(places.socket_directory(instance.team, instance.name) / "ready"),
@@ -76,6 +79,13 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
             key = name if number == 1 else f"{name}~{number}"
             found[key] = job("agent", name, key)
     return found
+
+
+def agent_places(file: TeamFile, places: Places, instance: str, agent: str) -> tuple[str, str]:
+    """The databases of what an agent learns, and of what it has seen; empty where it keeps none."""
+    table = file.tables.agents[agent]
+    memory = str(places.memory(file.name, agent)) if table.kind == "teachable" else ""
+    return memory, str(places.agent_state(file.name, instance, agent)) if table.state == "sqlite" else ""
 
 
 def key_ring(file: TeamFile, places: Places, address: str) -> str:

@@ -144,6 +144,13 @@ class AgentTable(Table, frozen=True):
     code_execution: Annotated[CodeTable | None, Meta(description="Runs the code it receives, in a sandbox.")] = None
     max_tool_rounds: Annotated[int, Meta(ge=0, le=1000, description="Rounds of tool calls within one turn.")] = 10
     model_options: Annotated[dict[str, Any], Meta(description="Sent with its requests: temperature, max_tokens, …")] = {}
+    state: Annotated[
+        Literal["memory", "sqlite"],
+        Meta(
+            description="Keeps what it has seen and answered until it ends, or on disk.",
+            extra={"noun": "kind of state"},
+        ),
+    ] = "memory"
     handler: Annotated[Reference, Meta(description="kind handler: a function, or an object with `respond`.")] = ""
 
 
@@ -177,7 +184,7 @@ KEYS_OF_KIND: dict[str, frozenset[str]] = {
 }
 """The keys that each kind of agent may have, beside `COMMON_KEYS`."""
 
-COMMON_KEYS = frozenset({"kind", "description", "replicas"})
+COMMON_KEYS = frozenset({"kind", "description", "replicas", "state"})
 
 
 def json_schema() -> dict[str, Any]:

@@ -43,6 +43,12 @@ class ToolBox:
             raise BadTool(f"there are two tools called {added.name!r}")
         return added
 
+    def joined(self, other: "ToolBox") -> "ToolBox":
+        """The tools of both; where a name is in both, this one's."""
+        both = ToolBox()
+        both._tools = {**other._tools, **self._tools}
+        return both
+
     async def run(self, calls: Iterable[ToolCall], context: Context) -> tuple[ToolResponse, ...]:
         """Run the calls at once; the responses are in the order of the calls. Failures are answers: `Error: …`."""
         return tuple(await asyncio.gather(*(self._respond(each, context) for each in calls)))

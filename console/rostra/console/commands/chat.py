@@ -247,6 +247,30 @@ def verify(id_: ChatId, team: Team = "", as_json: Json = False) -> None:
     raise typer.Exit(Code.ENDED if verdict.intact else Code.FAILED)
 
 
+@chat.command(context_settings={"ignore_unknown_options": True})  # -1 is no option
+def rate(
+    id_: ChatId,
+    turn: Annotated[int, typer.Argument(metavar="TURN", min=1, help="The number of the message.")],
+    rating: Annotated[str, typer.Argument(metavar="+1|-1", help="Whether it was good.")],
+    why: Annotated[str, typer.Argument(metavar="[WHY]", help="Why; the agent learns from it.")] = "",
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """Rate what a teachable agent said: it becomes a memo of that agent, for later chats."""
+    from rostra.console import remembering, texts
+    from rostra.console.exits import Code, Quit
+    from rostra.console.session import transcript
+
+    if rating not in ("+1", "-1"):
+        raise Quit(Code.USAGE, f"a rating is +1 or -1, not {rating!r}")
+    _, messages = asyncio.run(transcript(id_, team))
+    learner, memo = remembering.rate(id_, turn, rating == "+1", why, messages, team)
+    if as_json:
+        texts.put_json({"agent": learner, "memo": memo.number})
+    else:
+        texts.say(f"{learner} keeps it as memo {memo.number}")
+
+
 def _asked(team: str, method: str, payload: Any, reply: Any) -> Any:
     from rostra.console.connection import connected
     from rostra.console.following import coordinator_asked
