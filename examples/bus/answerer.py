@@ -12,13 +12,14 @@ from rostra.protocol import ChatMessage, Client, Incoming, Service
 
 
 async def main(address: str) -> None:
-    async with Client.connect(address, name="answerer") as bus:
+    bus = Client.connect(address, name="answerer")
 
-        async def count(message: ChatMessage, request: Incoming) -> ChatMessage:
-            bus.publish("counted.words", {"for": request.sender, "text": message.text})  # whoever listens
-            return ChatMessage(content=f"{len(message.text.split())} words", name=bus.name)
+    async def count(message: ChatMessage, request: Incoming) -> ChatMessage:
+        bus.publish("counted.words", {"for": request.sender, "text": message.text})  # whoever listens
+        return ChatMessage(content=f"{len(message.text.split())} words", name=bus.name)
 
-        Service(bus).method("ask", ChatMessage, count)
+    Service(bus).method("ask", ChatMessage, count)  # before anybody can ask
+    async with bus:
         await bus.ended
 
 

@@ -28,7 +28,7 @@ MailHandler = Callable[[Any, Lettered], Awaitable[None]]
 
 
 class Service:
-    """Answers the requests that reach a client.
+    """Answers the requests that reach a client. Make it, with its methods, before the client is entered: who asks may be quick.
 
     At most `concurrency` handlers run at once; `mailbox` more requests wait their turn, further ones are refused with
     `MailboxFull`. A handler is an async function `(payload, request) -> reply`; what it raises becomes an ERROR: a
