@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime ## watch a team hold a conversation; needs no key
 	@$(BIN)/rostra demo
 
 test: $(VENV)/.dev ## the whole suite
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 check: $(VENV)/.dev ## format, lint, types, layers, docs
 	$(BIN)/ruff format --check .
