@@ -1,7 +1,8 @@
 """Mail on its way out and in, a peer's side (SPEC §6.5): stored before it is confirmed, in order per pair, each once.
 
-Out: letters to one recipient are numbered without holes from 1, anew with each start of the sender (`epoch`). The broker takes
-only the next number, so that a letter that was lost or refused can never be overtaken: the sender goes back and sends again.
+Out: letters to one recipient are numbered from 1, anew with each start of the sender (`epoch`), and each names the one before
+it. The broker takes none without that one, so that a letter that was lost can never be overtaken: the sender goes back and sends
+again. A letter that was refused drops out; its number is never used for another, which could be taken for it.
 In: the broker numbers deliveries per connection; they are handled one after the other and acknowledged cumulatively.
 """
 
@@ -17,7 +18,7 @@ WINDOW = 256
 """Letters to one recipient that may be unconfirmed at once."""
 OUT_OF_ORDER = "out_of_order"
 REMEMBERED = 10_000
-"""Senders whose last handled letter is remembered."""
+"""Handled letters that are remembered: more than can be on their way again."""
 QUIET = 5.0
 """Seconds without a confirmation after which unconfirmed letters are sent again."""
 
@@ -25,19 +26,30 @@ QUIET = 5.0
 @dataclass(slots=True)
 class _Letter:
     token: bytes
+    number: int
     body: bytes
     traceparent: str
 
 
 @dataclass(slots=True)
 class _Lane:
-    """Letters to one recipient; the first has the number `confirmed + 1`."""
+    """Unconfirmed letters to one recipient, in order."""
 
     letters: deque[_Letter] = field(default_factory=deque)
+    last: int = 0
+    """The number given last."""
     confirmed: int = 0
+    """The number confirmed last."""
     sent: int = 0
-    """The highest number handed to the connection."""
+    """How many of `letters` are handed to the connection."""
+    window: int = WINDOW
+    round: int = 0
     moved_at: float = 0.0
+
+    def back(self, now: float) -> None:
+        """Begin again at the first."""
+        self.sent, self.moved_at = 0, now
+        self.round += 1
 
 
 class Outgoing:
@@ -64,7 +76,8 @@ class Outgoing:
         lane = self._lanes.setdefault(recipient, _Lane())
         if not lane.letters:
             lane.moved_at = now
-        lane.letters.append(_Letter(token, body, traceparent))
+        lane.last += 1
+        lane.letters.append(_Letter(token, lane.last, body, traceparent))
         return self._pump(recipient, lane)
 
     def rebound(self, now: float) -> list[Effect]:
@@ -72,7 +85,7 @@ class Outgoing:
         self.bound = True
         effects: list[Effect] = []
         for recipient, lane in self._lanes.items():
-            lane.sent, lane.moved_at = lane.confirmed, now
+            lane.back(now)
             effects += self._pump(recipient, lane)
         return effects
 
@@ -86,30 +99,27 @@ class Outgoing:
         if lane is None or header.epoch != self._epoch:
             return []
         effects: list[Effect] = []
-        while lane.letters and lane.confirmed < header.sequence:
-            lane.confirmed += 1
-            lane.moved_at = now
-            effects.append(Posted(lane.letters.popleft().token))
-        lane.sent = max(lane.sent, lane.confirmed)
+        while lane.letters and lane.letters[0].number <= header.sequence:
+            letter = lane.letters.popleft()
+            lane.confirmed, lane.sent, lane.moved_at = letter.number, max(0, lane.sent - 1), now
+            lane.window = min(WINDOW, lane.window * 2)
+            effects.append(Posted(letter.token))
         return effects + self._pump(recipient, lane)
 
     def rejected(self, recipient: str, header: Reject, now: float) -> list[Effect]:
         """REJECT arrived: the letter is refused for good, or came out of order and is sent again."""
         lane = self._lanes.get(recipient)
-        if lane is None or header.epoch != self._epoch or header.sequence <= lane.confirmed:
+        if lane is None or header.epoch != self._epoch or header.round != lane.round:
             return []
-        lane.moved_at = now
+        index = next((index for index, letter in enumerate(lane.letters) if letter.number == header.sequence), None)
+        if index is None:
+            return []
         effects: list[Effect] = []
         if header.code != OUT_OF_ORDER:
-            index = header.sequence - lane.confirmed - 1
-            if index >= len(lane.letters):
-                return []
-            letter = lane.letters[index]
-            del lane.letters[index]  # the ones behind it move up: the broker took none of them
-            effects.append(NotPosted(letter.token, from_wire(header.code, header.message, peer=recipient)))
-            lane.sent = header.sequence - 1
-        else:
-            lane.sent = lane.confirmed
+            effects.append(NotPosted(lane.letters[index].token, from_wire(header.code, header.message, peer=recipient)))
+            del lane.letters[index]
+            lane.window = 1  # the next may have no better luck, and all behind it were sent in vain
+        lane.back(now)
         return effects + self._pump(recipient, lane)
 
     def tick(self, now: float) -> list[Effect]:
@@ -117,7 +127,7 @@ class Outgoing:
         effects: list[Effect] = []
         for recipient, lane in self._lanes.items():
             if lane.letters and now >= lane.moved_at + QUIET:
-                lane.sent, lane.moved_at = lane.confirmed, now
+                lane.back(now)
                 effects += self._pump(recipient, lane)
         return effects
 
@@ -130,10 +140,12 @@ class Outgoing:
 
     def _pump(self, recipient: str, lane: _Lane) -> list[Effect]:
         effects: list[Effect] = []
-        while self.bound and lane.sent < lane.confirmed + min(len(lane.letters), WINDOW):
-            letter = lane.letters[lane.sent - lane.confirmed]
+        while self.bound and lane.sent < min(len(lane.letters), lane.window):
+            letter = lane.letters[lane.sent]
+            previous = lane.letters[lane.sent - 1].number if lane.sent else lane.confirmed
             lane.sent += 1
-            effects.append(Send(recipient.encode(), encode_head(Mail(self._epoch, lane.sent, letter.traceparent)), letter.body))
+            mail = Mail(self._epoch, letter.number, letter.traceparent, previous=previous, round=lane.round)
+            effects.append(Send(recipient.encode(), encode_head(mail), letter.body))
         return effects
 
 
@@ -154,12 +166,18 @@ class Incoming:
         self._number = 0
         """The delivery number of what the handler works on; 0: its connection is gone."""
         self._expected = 1
-        self._handled: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+        self._said: Send | None = None
+        """The newest acknowledgement of this connection."""
+        self._handled: OrderedDict[tuple[str, bytes, int], None] = OrderedDict()
 
     def rebound(self) -> None:
         """A new connection: the broker numbers deliveries anew, and delivers what was not acknowledged."""
         self._queue.clear()
-        self._number, self._expected = 0, 1
+        self._number, self._expected, self._said = 0, 1, None
+
+    def again(self) -> list[Effect]:
+        """Say the newest acknowledgement once more, in case it was lost; said twice it does nothing."""
+        return [self._said] if self._said else []
 
     def delivered(self, sender: str, header: Mail, body: bytes) -> list[Effect]:
         """A delivery arrived."""
@@ -178,12 +196,11 @@ class Incoming:
         if not self._working or _key(self._working) != _key(letter):
             return []
         self._working = None
-        self._handled[letter.sender, letter.epoch] = letter.sequence
-        self._handled.move_to_end((letter.sender, letter.epoch))
+        # Each by itself, not the highest: replicas see only some of a sender's letters.
+        self._handled[_key(letter)] = None
         if len(self._handled) > REMEMBERED:
             self._handled.popitem(last=False)
-        effects: list[Effect] = [Send(b"", encode_head(Ack(self._number)))] if self._number else []
-        return effects + self._next()
+        return (self._say(Ack(self._number)) if self._number else []) + self._next()
 
     def failed(self, letter: Lettered, reason: str) -> list[Effect]:
         """The handler failed: the broker delivers it again, and what came after it too, so that order is kept."""
@@ -194,14 +211,18 @@ class Incoming:
             return self._next()
         self._queue.clear()
         self._expected = next_round(self._number)
-        return [Send(b"", encode_head(Ack(self._number, reason[:500] or "failed")))]
+        return self._say(Ack(self._number, reason[:500].encode(errors="replace").decode() or "failed"))
+
+    def _say(self, ack: Ack) -> list[Effect]:
+        self._said = Send(b"", encode_head(ack))
+        return [self._said]
 
     def _next(self) -> list[Effect]:
         effects: list[Effect] = []
         while self._queue and not self._working:
             letter = self._queue.popleft()
-            if letter.sequence <= self._handled.get((letter.sender, letter.epoch), 0):
-                effects.append(Send(b"", encode_head(Ack(letter.delivery))))
+            if _key(letter) in self._handled:
+                effects += self._say(Ack(letter.delivery))
                 continue
             self._working, self._number = letter, letter.delivery
             effects.append(letter)

@@ -128,12 +128,16 @@ class Mail(Header, frozen=True):
     epoch: bytes
     """The sender's boot, 16 bytes."""
     sequence: int
-    """Counts the sender's letters to this recipient in this epoch, from 1, without holes."""
+    """Counts the sender's letters to this recipient in this epoch, from 1; the number of a refused one is not used again."""
     traceparent: str = ""
     delivery: int = 0
     """From the broker: counts the deliveries of this connection; the upper 32 bits count its failures."""
     attempt: int = 0
     """From the broker: how often it was delivered, this time included."""
+    previous: int = 0
+    """From a peer: the number of the letter before this one that was not refused. The broker takes none before that one."""
+    round: int = 0
+    """From a peer: how often it has begun to send again what was not confirmed."""
 
 
 class Stored(Header, frozen=True):
@@ -151,12 +155,14 @@ class Ack(Header, frozen=True):
 
 
 class Reject(Header, frozen=True):
-    """The broker did not take the letter; `out_of_order`: an earlier number is missing, send from there."""
+    """The broker did not take the letter; `out_of_order`: the one before it is missing, send from there."""
 
     epoch: bytes
     sequence: int
     code: str
     message: str
+    round: int = 0
+    """As in the letter. A verdict of an earlier round says nothing: the letter was sent again since, and may be taken."""
 
 
 class Publish(Header, frozen=True):

@@ -127,7 +127,7 @@ class Session:
                 return effects + self._greet(now)
             self._beats += 1
             self._beat_at = now + BEAT
-            effects.append(Send(b"", encode_head(Beat(self._beats))))
+            effects += [Send(b"", encode_head(Beat(self._beats))), *self.letters.again()]
         if now >= self.calls.due:
             effects += self._sifted(self.calls.tick(now), now)
         effects += self.outgoing.tick(now)

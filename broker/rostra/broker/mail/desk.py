@@ -21,8 +21,8 @@ class Desk:
     def __init__(self, send: Sender, ask: Callable[[Operation], None]) -> None:
         self._send, self._ask = send, ask
         self._office = Office()
-        self._behind: set[tuple[bytes, str]] = set()
-        """Pairs of (sender's route, recipient) that were told to go back, and have not yet."""
+        self._behind: set[tuple[bytes, str, int]] = set()
+        """(sender's route, recipient, round) that were told to go back, and have not yet."""
 
     def post(self, route: bytes, source: str, peer: bytes, header: Mail, body: bytes) -> str | None:
         """Take a letter from `source`; returns why not when the recipient cannot be one."""
@@ -30,7 +30,8 @@ class Desk:
             recipient = check_name(peer.decode())
         except (BadName, UnicodeDecodeError) as error:
             return str(error)
-        self._ask(Store(route, Letter(0, recipient, source, header.epoch, header.sequence, body, header.traceparent)))
+        letter = Letter(0, recipient, source, header.epoch, header.sequence, body, header.traceparent)
+        self._ask(Store(route, letter, header.previous, header.round))
         return None
 
     def inspect(self, route: bytes, request: Request, body: bytes) -> None:
@@ -43,12 +44,16 @@ class Desk:
 
     def left(self, route: bytes, now: float, *, died: bool) -> None:
         """A recipient's connection is gone."""
-        self._behind = {pair for pair in self._behind if pair[0] != route}
+        self._behind = {one for one in self._behind if one[0] != route}
         self._do(self._office.left(route, now, died=died))
 
     def acknowledged(self, route: bytes, ack: Ack, now: float) -> None:
         """ACK arrived."""
         self._do(self._office.acknowledged(route, ack, now))
+
+    def undelivered(self, route: bytes, header: Mail) -> None:
+        """A connection took no delivery: it is full at the moment."""
+        self._office.undelivered(route, header.delivery)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
@@ -60,7 +65,8 @@ class Desk:
             match result:
                 case Kept():
                     letter = result.letter
-                    self._behind.discard((result.route, letter.recipient))
+                    if self._behind:
+                        self._behind = {one for one in self._behind if one[:2] != (result.route, letter.recipient)}
                     self._send(result.route, Stored(letter.epoch, letter.sequence), b"", letter.recipient.encode())
                     self._do(self._office.kept(result, now))
                 case Declined():
@@ -76,11 +82,11 @@ class Desk:
                         self._do(self._office.requeued(recipient, now))
 
     def _declined(self, result: Declined) -> None:
-        letter, pair = result.letter, (result.route, result.letter.recipient)
+        letter, pair = result.letter, (result.route, result.letter.recipient, result.round)
         if result.code == OUT_OF_ORDER and pair in self._behind:
             return  # said once; what follows is behind too
         self._behind.add(pair)
-        reject = Reject(letter.epoch, letter.sequence, result.code, result.message)
+        reject = Reject(letter.epoch, letter.sequence, result.code, result.message, result.round)
         self._send(result.route, reject, b"", letter.recipient.encode())
 
     def _do(self, steps: Iterable[Step]) -> None:

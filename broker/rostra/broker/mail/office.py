@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rostra.protocol.mailing import next_round
 from rostra.protocol.messages import Ack
 
-from .operations import Buried, Fail, Kept, Letter, Load, Loaded, Operation, Remove
+from .operations import MAX_ATTEMPTS, Buried, Fail, Kept, Letter, Load, Loaded, Operation, Remove
 
 CREDIT = 32
 """Deliveries to one connection that may be unacknowledged."""
@@ -28,6 +28,8 @@ class _Box:
     loading: bool = False
     asked: int = 0
     """What `tail` was when the load was asked: it will have seen at least that far."""
+    ticket: int = 0
+    """Of the load that is under way."""
     pause_until: float = 0.0
     out: dict[bytes, "_Delivery"] = field(default_factory=dict)
 
@@ -38,6 +40,8 @@ class _Delivery:
 
     next: int = 1
     pending: OrderedDict[int, Letter] = field(default_factory=OrderedDict)
+    again: int = 0
+    """The first delivery that the connection had no room for; 0: none. It and what follows is handed over once more."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,6 +62,7 @@ class Office:
     def __init__(self) -> None:
         self._boxes: dict[str, _Box] = {}
         self._names: dict[bytes, str] = {}
+        self._tickets = 0
 
     def arrived(self, name: str, route: bytes, now: float) -> list[Step]:
         """A recipient (or one more replica of it) is connected."""
@@ -111,7 +116,7 @@ class Office:
             failed.attempts += 1
             box.ready.extendleft(reversed(delivery.pending.values()))
             box.pause_until = now + RETRY_PAUSE * failed.attempts
-            delivery.pending = OrderedDict()
+            delivery.pending, delivery.again = OrderedDict(), 0
             delivery.next = next_round(ack.delivery)
         return steps + self._pump(name, box, now)
 
@@ -130,7 +135,7 @@ class Office:
     def loaded(self, result: Loaded, now: float) -> list[Step]:
         """Letters were read."""
         box = self._boxes.get(result.recipient)
-        if box is None or not box.loading:
+        if box is None or not box.loading or result.ticket != box.ticket:
             return []
         box.loading = False
         fresh = [letter for letter in result.letters if letter.number > box.loaded]
@@ -139,7 +144,9 @@ class Office:
             box.loaded = fresh[-1].number
         if len(result.letters) < AHEAD:
             box.loaded = max(box.loaded, box.asked)
-        box.tail = max(box.tail, box.loaded)
+            box.tail = max(box.tail, box.loaded)
+        else:
+            box.tail = max(box.tail, box.loaded + 1)  # there may be more
         return self._pump(result.recipient, box, now)
 
     def buried(self, result: Buried, now: float) -> list[Step]:
@@ -158,10 +165,22 @@ class Office:
         box.tail = max(box.tail, box.loaded) + 1
         return self._pump(name, box, now)
 
+    def undelivered(self, route: bytes, number: int) -> None:
+        """The connection had no room for the delivery `number`."""
+        name = self._names.get(route)
+        if name is not None:
+            delivery = self._boxes[name].out[route]
+            if number in delivery.pending:
+                delivery.again = min(number, delivery.again or number)
+
     def tick(self, now: float) -> list[Step]:
-        """Time has passed: pauses may be over."""
+        """Time has passed: pauses may be over, and full connections may have room."""
         steps: list[Step] = []
         for name, box in self._boxes.items():
+            for route, delivery in box.out.items():
+                if delivery.again:
+                    first, delivery.again = delivery.again, 0
+                    steps += [Handing(route, number, one) for number, one in delivery.pending.items() if number >= first]
             if box.pause_until and now >= box.pause_until:
                 steps += self._pump(name, box, now)
         return steps
@@ -176,10 +195,13 @@ class Office:
             if len(delivery.pending) >= CREDIT:
                 break
             letter = box.ready.popleft()
+            if letter.attempts >= MAX_ATTEMPTS:
+                continue  # the disk is about to bury it
             delivery.pending[delivery.next] = letter
             steps.append(Handing(route, delivery.next, letter))
             delivery.next += 1
         if not box.ready and box.loaded < box.tail and not box.loading:
-            box.loading, box.asked = True, box.tail
-            steps.append(Load(name, box.loaded, AHEAD))
+            self._tickets += 1
+            box.loading, box.asked, box.ticket = True, box.tail, self._tickets
+            steps.append(Load(name, box.loaded, AHEAD, box.ticket))
         return steps

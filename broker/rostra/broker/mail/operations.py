@@ -2,6 +2,9 @@
 
 import msgspec
 
+MAX_ATTEMPTS = 5
+"""Deliveries of a letter; when the last has failed it is a dead letter."""
+
 
 class Letter(msgspec.Struct, gc=False):
     """One row of a mailbox; `number` is its place, rising per recipient."""
@@ -22,6 +25,9 @@ class Store(msgspec.Struct, gc=False):
 
     route: bytes
     letter: Letter
+    previous: int = 0
+    """The sender's letter before this one, which must be there first."""
+    round: int = 0
 
 
 class Remove(msgspec.Struct, gc=False):
@@ -43,6 +49,8 @@ class Load(msgspec.Struct, gc=False):
     recipient: str
     after: int
     limit: int
+    ticket: int = 0
+    """Comes back in the answer: one that was asked for an earlier connection is no answer to a later one."""
 
 
 class Inspect(msgspec.Struct, gc=False):
@@ -71,6 +79,7 @@ class Declined(msgspec.Struct, gc=False):
     letter: Letter
     code: str
     message: str
+    round: int = 0
 
 
 class Loaded(msgspec.Struct, gc=False):
@@ -78,6 +87,7 @@ class Loaded(msgspec.Struct, gc=False):
 
     recipient: str
     letters: list[Letter]
+    ticket: int = 0
 
 
 class Buried(msgspec.Struct, gc=False):

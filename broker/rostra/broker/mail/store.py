@@ -9,11 +9,27 @@ from rostra.protocol.errors import RostraError
 from rostra.protocol.frames import decode_body, encode_body
 from rostra.protocol.mailing import OUT_OF_ORDER
 
-from .operations import Buried, Declined, Fail, Inspect, Inspected, Kept, Letter, Load, Loaded, Operation, Remove, Result, Store
+from .operations import (
+    MAX_ATTEMPTS,
+    Buried,
+    Declined,
+    Fail,
+    Inspect,
+    Inspected,
+    Kept,
+    Letter,
+    Load,
+    Loaded,
+    Operation,
+    Remove,
+    Result,
+    Store,
+)
 
 MAX_LETTERS = 10_000
 MAX_BYTES = 64 * 1024 * 1024
-MAX_ATTEMPTS = 5
+REMEMBERED = 10_000
+"""Senders, and mailboxes, whose numbers are kept in memory."""
 
 
 _SCHEMA = """
@@ -108,7 +124,7 @@ class MailStore:
             case Fail():
                 self._fail(operation, results)
             case Load():
-                results.append(Loaded(operation.recipient, self._load(operation)))
+                results.append(Loaded(operation.recipient, self._load(operation), operation.ticket))
             case Inspect():
                 results.append(self._inspect(operation))
 
@@ -118,16 +134,17 @@ class MailStore:
         high = self._high.get(key)
         if high is None:
             row = self._db.execute("SELECT high FROM source WHERE source=? AND epoch=? AND recipient=?", key).fetchone()
+            if len(self._high) >= REMEMBERED:
+                self._high.clear()
             high = self._high[key] = row[0] if row else 0
         if letter.sequence <= high:
             return Kept(operation.route, letter)
-        if letter.sequence > high + 1:
-            return Declined(operation.route, letter, OUT_OF_ORDER, f"{high + 1} is next")
+        if operation.previous > high:
+            return Declined(operation.route, letter, OUT_OF_ORDER, f"{high} is the last that is here", operation.round)
         count, size = self._box(letter.recipient)
         if count >= MAX_LETTERS or size + len(letter.body) > MAX_BYTES:
-            return Declined(
-                operation.route, letter, "mailbox_full", f"{letter.recipient} has {count} letters, {size} bytes waiting"
-            )
+            why = f"{letter.recipient} has {count} letters, {size} bytes waiting"
+            return Declined(operation.route, letter, "mailbox_full", why, operation.round)
         cursor = self._db.execute(
             "INSERT INTO letter (recipient, source, epoch, sequence, body, traceparent, stored_ms) VALUES (?,?,?,?,?,?,?)",
             (letter.recipient, letter.source, letter.epoch, letter.sequence, letter.body, letter.traceparent, _now_ms()),
@@ -145,6 +162,8 @@ class MailStore:
         if box is None:
             query = "SELECT count(*), coalesce(sum(length(body)), 0) FROM letter WHERE recipient = ?"
             count, size = self._db.execute(query, (recipient,)).fetchone()
+            if len(self._boxes) >= REMEMBERED:
+                self._boxes.clear()
             box = self._boxes[recipient] = (count, size)
         return box
 
@@ -176,7 +195,7 @@ class MailStore:
         try:
             answer, requeued = self._answer(operation.method, operation.body)
             return Inspected(operation.route, operation.request, encode_body(answer), requeued=requeued)
-        except RostraError as error:
+        except (RostraError, OverflowError) as error:  # a number that is none of SQLite's
             return Inspected(operation.route, operation.request, b"", error=str(error))
 
     def _answer(self, method: str, body: bytes) -> tuple[object, tuple[str, ...]]:
@@ -220,7 +239,8 @@ class MailStore:
         reference = decode_body(body, MailRef)
         rows = self._db.execute(
             "INSERT INTO letter (recipient, source, epoch, sequence, body, traceparent, attempts, stored_ms) "
-            "SELECT recipient, source, epoch, sequence, body, traceparent, 0, stored_ms FROM dead "
+            # With an epoch of its own: a recipient that has handled later letters of the old one would take it for a double.
+            "SELECT recipient, source, randomblob(16), sequence, body, traceparent, 0, stored_ms FROM dead "
             "WHERE recipient = ? AND (? = 0 OR number = ?) ORDER BY number RETURNING number",
             (reference.recipient, reference.number, reference.number),
         )

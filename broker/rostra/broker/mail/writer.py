@@ -27,6 +27,8 @@ class Writer:
     def __init__(self, path: Path, poke: Callable[[], None]) -> None:
         """Opens the store at `path`; raises `sqlite3.DatabaseError` when it is damaged."""
         self.results: deque[Result] = deque()
+        self.broken: BaseException | None = None
+        """What ended the thread before its time: nothing is stored any more."""
         self._store = MailStore(path)
         self._poke = poke
         self._queue: deque[Operation] = deque()
@@ -47,10 +49,19 @@ class Writer:
         """Commit what is queued, and end."""
         self._stop.set()
         self._wake.set()
-        if self._thread.is_alive():
+        if self._thread.ident is None:
+            self._store.close()
+        else:
             self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            log.exception("the mail store's thread ends")
+            self.broken = error
+
+    def _work(self) -> None:
         while True:
             self._wake.wait(RETRY if self._owed or self._queue else None)
             self._wake.clear()
@@ -92,10 +103,10 @@ def refuse(operation: Operation, code: str = "unsupported", why: str = "this bro
     match operation:
         case Store():
             operation.letter.number = 0
-            return [Declined(operation.route, operation.letter, code, why)]
+            return [Declined(operation.route, operation.letter, code, why, operation.round)]
         case Inspect():
             return [Inspected(operation.route, operation.request, b"", error=why)]
         case Load():
-            return [Loaded(operation.recipient, [])]
+            return [Loaded(operation.recipient, [], operation.ticket)]
         case Remove() | Fail():
             return []
