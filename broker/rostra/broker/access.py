@@ -1,7 +1,8 @@
 """Who may ask, tell, publish and subscribe to what: the file `access.toml` (SPEC §10).
 
 A table for each name, and `[default]` for those without one; each lists patterns (NATS's grammar) under `ask`, `tell`,
-`publish` and `subscribe`. What a table does not mention is allowed; without the file everything is.
+`publish` and `subscribe`. What a table does not mention is allowed; without the file everything is. `[console]` is for every
+console. ZeroMQ filters events by prefix: who may subscribe to a topic may be sent those whose names begin with it.
 """
 
 import tomllib
@@ -12,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from rostra.protocol.errors import RostraError
+from rostra.protocol.keys import key_name
 from rostra.protocol.names import check_pattern, literal_prefix, matches
 
 Verb = Literal["ask", "tell", "publish", "subscribe"]
@@ -62,7 +64,7 @@ class Access:
         return rules is None or rules.ask is None
 
     def _of(self, name: str) -> Rules | None:
-        return self._rules.get(name) or self._rules.get("default")
+        return self._rules.get(key_name(name)) or self._rules.get("default")
 
     def _allows(self, name: str, verb: Verb, target: str) -> bool:
         rules = self._of(name)

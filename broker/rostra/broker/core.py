@@ -1,7 +1,7 @@
 """The broker's logic as a pure state machine: frames in, frames out; no socket, no clock (SPEC §7)."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from rostra.protocol.directory import PRESENCE, BrokerStats, Head, Peer, Peers, 
 from rostra.protocol.errors import BadMessage, BadName, RostraError, TooLarge
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.ids import ID_SIZE, new_id
-from rostra.protocol.keys import may_be
+from rostra.protocol.keys import CONSOLE_KEY, may_be
 from rostra.protocol.limits import MAX_EVENT, MAX_INFO, MAX_INFO_DEPTH, MAX_INFO_NODES, check_body, count_nodes
 from rostra.protocol.messages import (
     NO_REQUEST,
@@ -50,6 +50,7 @@ NONCE_SECONDS = 5.0
 MAX_NONCES = 10_000
 HELD_SECONDS = 20.0
 """A replica of which nothing is heard about a request for so long does not work on it: the answer, or the cancel, was lost."""
+MAX_NUMBER = 2**63
 MAX_HELD = 10_000
 """Requests remembered per replica; the oldest is forgotten first, and left to its caller's patience."""
 PART_BYTES, PART_NODES = 512 * 1024, 8_000
@@ -96,6 +97,8 @@ class Core:
         self.registry = Registry()
         self._guarded, self._access = guarded, access or Access()
         self._admitted: set[str] | None = None
+        self.knows: Callable[[str], bool] = lambda user: user in (self._admitted or ())
+        """Whether someone may be connected. The guard's own answer is newer than what `admit` was told last."""
         self.topics = Topics()
         self.routed = self.published = self.refused = self.unreached = 0
         self.now, self.wall_ms = now, 0
@@ -113,10 +116,12 @@ class Core:
 
     def may_subscribe(self, user: str, prefix: bytes) -> bool:
         """Whether the holder of the key `user` may have events on topics that begin with `prefix`."""
-        return prefix.startswith(NONCE_MARK) or self._access.allows(user, "subscribe", prefix.decode(errors="replace"))
+        if self._guarded and not self.knows(user):
+            return False
+        return prefix.startswith(NONCE_MARK) or self._access.allows(_named(user), "subscribe", prefix.decode(errors="replace"))
 
     def admit(self, users: set[str]) -> bool:
-        """Only the holders of these keys may be connected; True when one of before is no longer among them."""
+        """Only these (`Guard.identities`) may be connected; True when one of before is no longer among them."""
         if users == self._admitted:
             return False
         gone = (self._admitted or users) - users
@@ -133,7 +138,7 @@ class Core:
         """A message arrived from a connection; `user` is the name of the key it was made with."""
         connection = self.registry.of_route(route)
         if connection is not None and connection.user != user:
-            log.warning("a connection of %s with the key of %r was refused", connection.name, user)
+            log.warning("a connection of %s with the key of %r was refused", connection.name, _named(user))
             self._drop(connection, "lost")  # a routing id is no name: whoever came by it starts anew
             connection = None
         try:
@@ -230,11 +235,14 @@ class Core:
     def _hello(self, route: bytes, hello: Hello, body: bytes, user: str) -> None:
         try:
             name = check_name(hello.name)
-            if self._guarded and not may_be(user, name):
-                log.warning("the key of %s was refused the name %s", user, name)
+            if self._guarded and not self.knows(user):
+                log.warning("a key that was revoked was refused the name %s", name)
+                raise Denied("the key was revoked")
+            if self._guarded and not may_be(_named(user), name):
+                log.warning("the key of %s was refused the name %s", _named(user), name)
                 raise BadName(name, "this key is of another name")
             info = decode_body(check_body(body, MAX_INFO, MAX_INFO_NODES, MAX_INFO_DEPTH), dict[str, Any]) if body else {}
-        except (BadName, BadMessage) as error:
+        except (BadName, BadMessage, Denied) as error:
             self.refused += 1
             self._send(route, Error(b"", "refused", _short(error)))
             return
@@ -263,7 +271,7 @@ class Core:
 
     def _drop(self, connection: Connection, state: State) -> None:
         self.registry.remove(connection)
-        self._mail.left(connection.route, self.now, died=state == "lost")
+        self._mail.left(connection.route, self.now, died=state in ("lost", "superseded"))
         self._lose(connection)
         self._presence(connection, state)
 
@@ -340,6 +348,8 @@ class Core:
             return
         for head, body in messages:
             self._bounce(ToPeer(output.route, output.peer, head, body), code, why)
+        if isinstance(header, Mail):
+            self._mail.undelivered(output.route, header)
         if not isinstance(header, Request):
             return
         target = self.registry.of_route(output.route)
@@ -350,13 +360,15 @@ class Core:
             self._send(route, Error(header.id, code, why))
 
     def _post(self, source: Connection, peer: bytes, header: Mail, body: bytes) -> None:
+        if len(header.epoch) != ID_SIZE or not 0 <= header.previous < header.sequence < MAX_NUMBER or header.round < 0:
+            raise BadMessage("an epoch has 16 bytes, and numbers rise from 1")
         recipient = peer.decode(errors="replace")
         if not self._access.allows(source.name, "tell", recipient):
             why: str | None = f"{source.name} may not tell {recipient}"
         else:
             why = self._mail.post(source.route, source.name, peer, header, body)
         if why:
-            self._deny(source, f"tell {recipient!r}", Reject(header.epoch, header.sequence, "refused", why), peer)
+            self._deny(source, f"tell {recipient!r}", Reject(header.epoch, header.sequence, "refused", why, header.round), peer)
 
     # ---- the broker's own services
 
@@ -384,7 +396,11 @@ class Core:
 
     def _request(self, connection: Connection, request: Request, body: bytes) -> None:
         if request.method in METHODS:
-            self._mail.inspect(connection.route, request, body)
+            if self._guarded and _named(connection.user) != CONSOLE_KEY:
+                error = Error(request.id, "refused", "letters are looked into from a console only")
+                self._deny(connection, request.method, error)
+            else:
+                self._mail.inspect(connection.route, request, body)
             return
         try:
             answer = encode_body(self._answer(connection, request.method, body))
@@ -500,6 +516,11 @@ class Core:
 def _is_same(connection: Connection, hello: Hello) -> bool:
     """Whether HELLO comes from the process that has the connection."""
     return (connection.name, connection.boot, connection.shared) == (hello.name, hello.boot, hello.shared)
+
+
+def _named(user: str) -> str:
+    """The name in what the authenticator says of a connection: a name and a key."""
+    return user.partition(" ")[0]
 
 
 def _short(error: RostraError) -> str:

@@ -1,6 +1,7 @@
 """Who may connect and who they are: CURVE on TCP, a key for each name (SPEC §10)."""
 
 import logging
+import time
 from typing import Any
 
 import zmq
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 DOMAIN = "rostra"
 SELF_TEST_MS = 5000
+SETTLING_NS = 200_000_000
 
 
 class Unguarded(RostraError):
@@ -31,8 +33,8 @@ class _Authenticator(ThreadAuthenticator):
         self._guard = guard
 
     def curve_user_id(self, client_public_key: bytes) -> str:
-        """The name that the key stands for."""
-        return self._guard.names.get(z85.encode(client_public_key), "")
+        """The name that the key stands for, and the key."""
+        return self._guard.identity(z85.encode(client_public_key))
 
 
 class Guard:
@@ -41,7 +43,7 @@ class Guard:
     def __init__(self, ring: KeyRing) -> None:
         """Raises `NoKey` when the ring has no pair for the broker."""
         self._ring, self._pair = ring, ring.broker()
-        self._stamp = ring.stamp()
+        self._stamp, self._settled = ring.stamp(), False
         self.names = ring.names()
         self._authenticator: Any = None
 
@@ -61,7 +63,7 @@ class Guard:
 
     def stop(self) -> None:
         """End."""
-        if self._authenticator:
+        if self._authenticator and self._authenticator.is_alive():  # a dead one would never answer
             self._authenticator.stop()
 
     def protect(self, socket: "zmq.Socket[bytes]") -> None:
@@ -71,14 +73,36 @@ class Guard:
         socket.set(zmq.ZAP_DOMAIN, DOMAIN.encode())
         socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
-    def refresh(self) -> bool:
-        """Read the ring again if it has changed; True when a key is gone."""
-        stamp = self._ring.stamp()
-        if stamp == self._stamp:
-            return False
-        before = set(self.names.items())
-        self._stamp, self.names = stamp, self._ring.names()
-        return not before <= set(self.names.items())
+    def identity(self, key: bytes) -> str:
+        """What is known of the holder of a public key (Z85): its name and the key; empty for a stranger's.
+
+        The key is part of it, so that a name that was given a new key does not let in the holder of the old one.
+        """
+        name = self.names.get(key, "")
+        return f"{name} {key.decode()}" if name else ""
+
+    def identities(self) -> set[str]:
+        """Everyone who may be connected."""
+        return {f"{name} {key.decode()}" for key, name in self.names.items()}
+
+    def knows(self, identity: str) -> bool:
+        """Whether the holder of this name and key may be connected."""
+        name, _, key = identity.partition(" ")
+        return bool(name) and self.names.get(key.encode()) == name
+
+    def refresh(self) -> None:
+        """Read the ring again if it has changed."""
+        try:
+            stamp = self._ring.stamp()
+            if stamp == self._stamp and self._settled:
+                return
+            names = self._ring.names()
+        except OSError as error:  # no descriptor free, say; what was known stays, and is looked at again
+            log.error("the key ring cannot be read: %s", error)
+            return
+        # Two changes within a tick of the file system's clock have one stamp: what changed just now is read once more later.
+        self._stamp, self._settled = stamp, abs(time.time_ns() - stamp) > SETTLING_NS
+        self.names = names
 
     def self_test(self, address: str, kind: int) -> None:
         """Knock at `address` with a stranger's key and a socket of this kind; raises `Unguarded` unless it is refused."""

@@ -20,7 +20,7 @@ class Connection:
     seen: float
     since_ms: int
     user: str = ""
-    """The name of its key; empty where there are none."""
+    """The name of its key, and the key; empty where there are none."""
     info: dict[str, Any] = field(default_factory=dict)
     held: dict[tuple[bytes, bytes], float] = field(default_factory=dict)
     """Replicas only: the requests it works on, (the caller's address, id) → the time of the last sign of it."""
@@ -41,7 +41,7 @@ class Registry:
         self.senders: dict[bytes, bytes] = {}
         """Route → address, for connections whose traffic needs no book-keeping: those that share no name."""
         self.users: dict[bytes, str] = {}
-        """Route → the name of the key it was bound with."""
+        """Route → the name and the key it was bound with."""
         self._by_route: dict[bytes, Connection] = {}
         self._groups: dict[bytes, list[Connection]] = {}
         self._numbers: dict[str, int] = {}

@@ -105,6 +105,8 @@ class Server:
         more = has_more(router)
         guard = self._guard
         core = Core(now=time.monotonic(), guarded=guard is not None, access=self._access)
+        if guard:
+            core.knows = guard.knows
         users, user = core.registry.users, ""
         senders, routes = core.registry.senders, core.registry.routes
         self._send = send
@@ -123,7 +125,7 @@ class Server:
                     else:
                         first = recv(0, False)
                         route = first.bytes
-                        user = "" if route == self._poke.route else first.get("User-Id")
+                        user = "" if route == self._poke.route else _user(first)
                 except zmq.Again:
                     break
                 peer = recv(_NOBLOCK)
@@ -173,10 +175,14 @@ class Server:
         core.now, core.wall_ms = time.monotonic(), time.time_ns() // 1_000_000
         while int(self._events.get(zmq.EVENTS)) & zmq.POLLIN:
             frame = self._events.recv(copy=False)
-            self._subscription(core, frame.bytes, str(frame.get("User-Id")) if self._guard else "")
+            self._subscription(core, frame.bytes, _user(frame) if self._guard else "")
+        if self._mail and self._mail.broken:
+            raise RuntimeError("the mail store's thread has ended") from self._mail.broken
+        if self._mail and self._mail.results:  # a malformed message may have swallowed the word of them
+            self._stored(core)
         if self._guard:
             self._guard.refresh()
-            if core.admit(set(self._guard.names.values())):
+            if core.admit(self._guard.identities()):
                 self._reopen_events()
         self._emit(core, core.tick())
 
@@ -188,7 +194,7 @@ class Server:
             elif core.may_subscribe(user, topic):
                 self._events.set(zmq.SUBSCRIBE, topic)
             else:
-                log.warning("%s may not subscribe to %r", user, topic)
+                log.warning("%s may not subscribe to %r", user.partition(" ")[0], topic)
                 return
         if subscribed:
             self._emit(core, core.heard(topic))
@@ -239,3 +245,14 @@ class Server:
             self._emit(core, core.unreachable(output))
         else:
             raise error
+
+
+def _user(frame: zmq.Frame) -> str:
+    """What the authenticator said of the connection that a frame came over; empty where libzmq itself speaks.
+
+    It does when the last subscriber to a topic is gone.
+    """
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""

@@ -5,6 +5,7 @@ Z85, 40 characters; `.key` files are secret and readable by their owner only. A 
 `NAME.key` with `NAME.pub`. Removing `NAME.pub` from the broker's ring revokes the key.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ import zmq
 
 from .errors import BadName, RostraError
 from .names import NAME, check_name
+
+log = logging.getLogger(__name__)
 
 BROKER_KEY = "broker"
 CONSOLE_KEY = "console"
@@ -99,14 +102,17 @@ class KeyRing:
         return True
 
     def names(self) -> dict[bytes, str]:
-        """Every public key that may connect, with its name."""
+        """Every public key that may connect, with its name. A file that holds no key is left out, and logged."""
         if not self.directory.is_dir():
             return {}
-        return {
-            self._read(path): path.stem
-            for path in sorted(self.directory.glob("*.pub"))
-            if path.stem != BROKER_KEY and NAME.match(path.stem)
-        }
+        found: dict[bytes, str] = {}
+        for path in sorted(self.directory.glob("*.pub")):
+            if path.stem != BROKER_KEY and NAME.match(path.stem):
+                try:
+                    found[self._read(path)] = path.stem
+                except NoKey as error:  # one bad file lets one name out, not all of them
+                    log.warning("%s", error)
+        return found
 
     def stamp(self) -> int:
         """Changes when a key was added or revoked."""
@@ -140,4 +146,6 @@ class KeyRing:
         descriptor = os.open(self._path(name, "key"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secret + b"\n")
-        self._path(name, "pub").write_bytes(public + b"\n")
+        scratch = self._path(name, "new")  # a running broker looks at any moment: the key is there whole, or not at all
+        scratch.write_bytes(public + b"\n")
+        scratch.replace(self._path(name, "pub"))
