@@ -1,6 +1,6 @@
 """What operators do to a chat, on the state machine: no socket, no clock, no disk, and any number of restarts."""
 
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 from hypothesis import given
@@ -293,7 +293,7 @@ def test_a_rewind_marks_and_deletes_nothing_and_the_chat_goes_on_from_there() ->
     assert [message.text for message in desk.messages] == ["the task", "one", "another two"]
 
 
-@pytest.mark.parametrize("crash_after", [None, 3, 4, 5, 6])
+@pytest.mark.parametrize("crash_after", [None, 0, 1, 2, 3, 4, 5, 6])
 def test_edit_and_continue_says_something_else_instead(crash_after: int | None) -> None:
     desk = Desk(options("a", "b", max_rounds=20))
     for word in ("one", "two"):
@@ -394,7 +394,8 @@ def test_whatever_operators_do_and_whoever_dies_no_turn_is_lost_or_doubled(
                 elif isinstance(desk.outstanding, Ask):
                     desk.answer(f"words {number}") if step == "answer" else desk.fail(step)
             case _:
-                desk.control(what, agent=name, now=bool(now), sequence=place, content="edit" if place == 3 else "")  # type: ignore[arg-type]
+                content = "edit" if (what, place) == ("rewind", 3) else ""
+                desk.control(cast(ControlKind, what), agent=name, now=bool(now), sequence=place, content=content)
     kept = desk.messages
     assert [message.sequence for message in kept] == list(range(1, len(kept) + 1))
     assert [message.content for message in kept].count("late") == 0
