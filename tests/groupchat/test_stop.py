@@ -23,6 +23,7 @@ from rostra.groupchat import (
     TextMention,
     Timeout,
     TokenUsage,
+    VotePassed,
     parse,
 )
 from rostra.groupchat.conditions import Met, Watch
@@ -36,6 +37,7 @@ leaves: st.SearchStrategy[Condition] = st.one_of(
     st.builds(ExactText, st.text(min_size=1)),
     st.builds(Handoff, st.text(min_size=1)),
     st.builds(FunctionCalled, st.text(min_size=1)),
+    st.builds(VotePassed, st.text(min_size=1), st.integers(0, 10**6)),
     st.builds(SourceMatch, st.lists(st.text(min_size=1), min_size=1).map(tuple)),
     *(st.builds(kind, st.integers(1, 10**12)) for kind in (MaxMessages, TokenUsage, PromptTokens, CompletionTokens, NoProgress)),
     *(
@@ -89,6 +91,9 @@ def test_an_expression_may_span_lines() -> None:
         ('text("a", to="b")', 11, "no option to"),
         ('text("a", **x)', 11, "no option"),
         ('exact("a", by="b")', 12, "no option by"),
+        ('vote("a", by="b")', 11, "no option by"),
+        ('vote("a", every=0)', 17, "positive whole number"),
+        ("vote(3)", 6, "text in quotes"),
         ("source()", 1, "a name at least"),
         ("source(a)", 8, "text in quotes"),
         ("messages", 1, "parentheses"),

@@ -15,6 +15,7 @@ from .conditions import (
     TextMention,
     Timeout,
     TokenUsage,
+    VotePassed,
 )
 from .coordinator import Coordinator, serve
 from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError
@@ -49,6 +50,7 @@ __all__ = [
     "TokenUsage",
     "Transcript",
     "Transitions",
+    "VotePassed",
     "check_options",
     "parse",
     "serve",

@@ -8,7 +8,7 @@ from .errors import BadOptions
 from .options import ChatOptions
 from .stop import parse
 
-METHODS = ("auto", "manual", "random", "round_robin")
+METHODS = ("auto", "manual", "random", "round_robin", "vote")
 
 
 def check_options(options: ChatOptions) -> ChatOptions:

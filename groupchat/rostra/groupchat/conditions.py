@@ -259,6 +259,28 @@ class FunctionCalled(Leaf):
         return f"function({self.name!r})"
 
 
+@dataclass(frozen=True)
+class VotePassed(Leaf):
+    """The members have voted `yes` on `text`. They are asked after each `every` messages; 0: as many as there are members."""
+
+    text: str
+    every: int = 0
+    word: ClassVar[str] = "vote"
+
+    def reason(self, facts: Facts) -> str:
+        """See `Leaf.reason`."""
+        _, winner = facts.votes.get(self.text, (0, ""))
+        return f"the members voted yes: {self.text}" if winner == "yes" else ""
+
+    def due(self, facts: Facts, members: int) -> bool:
+        """Whether it is time to ask the members (again)."""
+        asked, winner = facts.votes.get(self.text, (1, ""))
+        return winner != "yes" and facts.messages - asked >= (self.every or members)
+
+    def __str__(self) -> str:
+        return f"vote({self.text!r}, every={self.every})" if self.every else f"vote({self.text!r})"
+
+
 class Watch:
     """Follows one chat with one condition, remembering what was met before."""
 
@@ -271,6 +293,11 @@ class Watch:
     def times(self) -> list[float]:
         """The seconds after which time alone may meet a condition."""
         return [leaf.at_most for leaf in self._leaves if isinstance(leaf, Timeout)]
+
+    def votes(self, facts: Facts, members: int) -> tuple[str, ...]:
+        """The questions that the members are due to vote on now."""
+        asked = (leaf for leaf in self._leaves if isinstance(leaf, VotePassed) and id(leaf) not in self._met)
+        return tuple(dict.fromkeys(leaf.text for leaf in asked if leaf.due(facts, members)))
 
     def look(self, facts: Facts) -> Met | None:
         """Whether the chat stops with these facts; to be called for each message, in order."""

@@ -62,6 +62,7 @@ from .runner import Runner
 from .selector import Selector
 from .signals import Signals
 from .transcript import Transcript
+from .voting import Votes
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Coordinator:
         service.method("chat.info", ChatRef, self._after_start(self._chat_info))
         service.method("chat.say", ChatSay, self._after_start(self._chat_say))
         self.controls = Controls(self, service, self._after_start)
+        self.votes = Votes(self, client, service, self._after_start)
         service.method("chat.why", ChatRef, self._after_start(self._chat_why))
         service.method("chat.verify", ChatRef, self._after_start(self._chat_verify))
         service.method("history", HistoryRequest, self._after_start(self._history))
@@ -216,7 +218,7 @@ class Coordinator:
         machine = Machine(
             chat, self._options, settings, epoch=epoch, created_ms=created_ms, member=self._roster.member, make_id=new_id
         )
-        selector = Selector(self._options, settings.members, self._roster, self._client, ask)
+        selector = Selector(self._options, settings.members, self._roster, self._client, ask, machine.turn_for)
         return Runner(machine, selector, self.transcript, self._client, self._options, self._publish, self._inbox.withdraw)
 
     def _finished(self, chat: str, runner: Runner) -> None:

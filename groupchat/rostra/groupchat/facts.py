@@ -26,6 +26,8 @@ class Facts(msgspec.Struct, frozen=True):
     """The functions to whose calls the newest message answers."""
     pending: dict[str, str] = {}
     """Calls of the newest message that calls anything: id → function."""
+    votes: dict[str, tuple[int, str]] = {}
+    """The last vote on each question of a stop condition: the number of messages then, and the option that won, if any."""
 
     def with_message(self, message: ChatMessage) -> "Facts":
         """The facts after one more message of the transcript; the first one is the opening."""
@@ -45,6 +47,10 @@ class Facts(msgspec.Struct, frozen=True):
     def with_usage(self, usage: Iterable[Usage]) -> "Facts":
         """The facts after these completions were paid for."""
         return msgspec.structs.replace(self, usage=total(self.usage, *usage))
+
+    def with_vote(self, text: str, winner: str) -> "Facts":
+        """The facts after the members voted on a question of a stop condition."""
+        return msgspec.structs.replace(self, votes={**self.votes, text: (self.messages, winner)})
 
     def at(self, seconds: float) -> "Facts":
         """The same facts, `seconds` after the chat began."""

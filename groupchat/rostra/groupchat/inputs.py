@@ -4,12 +4,12 @@ from typing import Literal
 
 import msgspec
 
-from rostra.protocol import ChatMessage, Turn, TurnReply
+from rostra.protocol import ChatMessage, Tally, Turn, TurnReply
 from rostra.protocol.chat import ChatEvent, Control, Result
 
 from .floor import Floor
 from .rows import Row
-from .selection import Chosen, Situation, Unchosen
+from .selection import Chosen, Polled, Situation, Unchosen
 
 # ---- inputs
 
@@ -17,7 +17,7 @@ from .selection import Chosen, Situation, Unchosen
 class Selected(msgspec.Struct, frozen=True):
     """The selection that was asked for is made."""
 
-    choice: Chosen | Unchosen
+    choice: Chosen | Unchosen | Polled
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -54,6 +54,14 @@ class Controlled(msgspec.Struct, frozen=True):
     control: Control
 
 
+class Voted(msgspec.Struct, frozen=True):
+    """The members have voted, because `speaker` asked them to with the request `id`."""
+
+    id: bytes
+    speaker: str
+    tally: Tally
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """The chat's rows, from the disk; the first input. `fresh`: it has just begun; `control`: what is done before it goes on."""
 
@@ -84,7 +92,7 @@ class Ticked(msgspec.Struct, frozen=True):
     """Time has passed."""
 
 
-Input = Loaded | Selected | Answered | Failed | Said | Controlled | Stopped | Waits | Broken | Ticked
+Input = Loaded | Selected | Answered | Failed | Said | Controlled | Voted | Stopped | Waits | Broken | Ticked
 
 # ---- effects, to be carried out in order; those that write, before the next one is begun
 
@@ -144,7 +152,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Heed(msgspec.Struct, frozen=True):
-    """The control with the request `id` is on the disk, or refused with a `problem`, a sentence."""
+    """The control, or the vote, with the request `id` is on the disk, or refused with a `problem`, a sentence."""
 
     id: bytes
     problem: str = ""

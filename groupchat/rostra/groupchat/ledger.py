@@ -5,7 +5,7 @@ Taking the same rows again, in the order of their numbers, gives the same accoun
 
 from collections import Counter
 
-from rostra.protocol import ChatMessage, Usage
+from rostra.protocol import COORDINATOR, ChatMessage, Tally, Usage
 from rostra.protocol.chat import Control
 
 from .conditions import Condition, Watch
@@ -38,6 +38,12 @@ class Ledger:
         """What people said and is written."""
         self.heeded: set[bytes] = set()
         """The requests of the controls on record."""
+        self.votes = 0
+        """How many votes are on record, those on the next speaker included."""
+        self.tallies: dict[bytes, Tally] = {}
+        """What came of the votes that somebody asked for, by the request's id."""
+        self._polls: list[tuple[int, str, str]] = []
+        """The votes on the stop condition: after how many messages, on what, which option won."""
         self._stop, self._created_ms = stop, created_ms
         self._standing: list[Row] = []
         """The rows with a message that no control has rewound."""
@@ -64,6 +70,7 @@ class Ledger:
         self.facts = self.facts.with_usage((*row.usage, *row.selection_usage))
         if row.why is not None:
             self.ordinal += len(row.why.answers)
+            self.votes += row.why.tally is not None
         if row.control is not None:
             self._take_control(row.turn, row.control)
         elif row.kind == "turn" and row.state != "cancelled":
@@ -71,6 +78,8 @@ class Ledger:
         self._take_time(row.done_ms, open_turn)
         if row.rewound:
             return
+        if row.kind == "vote" and row.why is not None and row.why.tally is not None:
+            self._take_vote(row.turn, row.speaker, row.why.tally)
         if row.state == "failed":
             self.failures[row.speaker] += 1
         if row.message is not None:
@@ -91,6 +100,13 @@ class Ledger:
             self.last_speaker = row.speaker
         self.watch.look(self.facts)
 
+    def _take_vote(self, id_: bytes, speaker: str, tally: Tally) -> None:
+        self.tallies[id_] = tally
+        if speaker == COORDINATOR:  # nobody else's question ends the chat
+            self._polls.append((len(self.messages), tally.proposal.text, tally.winner))
+            self.facts = self.facts.with_vote(tally.proposal.text, tally.winner)
+            self.watch.look(self.facts)
+
     def _take_control(self, id_: bytes, control: Control) -> None:
         self.heeded.add(id_)
         self.floor = self.floor.with_control(control)
@@ -107,9 +123,14 @@ class Ledger:
         self.last_speaker = ""
         self.watch = Watch(self._stop)
         self.facts = Facts(usage=self.facts.usage, seconds=self.facts.seconds)
+        self._polls = [poll for poll in self._polls if poll[0] < sequence]
         for row in standing:
             assert row.message is not None
             self._count(row, row.message)
+            for place, text, winner in self._polls:
+                if place == len(self.messages):
+                    self.facts = self.facts.with_vote(text, winner)
+                    self.watch.look(self.facts)
 
     def _take_time(self, done_ms: int, open_turn: bool) -> None:
         """A chat is paused from the moment on at which nothing is open any more."""

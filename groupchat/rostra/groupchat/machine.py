@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from rostra.protocol import BadMessage, ChatMessage, Member, Turn, TurnReply, Usage
+from rostra.protocol import COORDINATOR, BadMessage, ChatMessage, Member, Tally, Turn, TurnReply, Usage
 from rostra.protocol.chat import ChatEvent, Control, Result, Why
 from rostra.protocol.ids import new_id
 
@@ -43,14 +43,16 @@ from .inputs import (
     Stopped,
     Ticked,
     Tried,
+    Voted,
     Waits,
     Withdraw,
 )
 from .ledger import Ledger
 from .options import ChatOptions
 from .rows import Row, Settings
-from .selection import Chosen, Situation, Unchosen
+from .selection import Chosen, Polled, Situation, Unchosen
 from .stop import parse
+from .votes import vote_row
 
 RETRY_PAUSE = 0.25
 """Seconds before a member is asked again; doubled each time."""
@@ -150,6 +152,8 @@ class Machine:
                 return self._hear(event, now_ms)
             case Controlled():
                 return self._controlled(event, now_ms)
+            case Voted(id_, speaker, tally):
+                return [*self._voted(id_, speaker, tally, now_ms), Heed(id_)]
             case Stopped(reason):
                 return [Abandon(), *self._finish("stopped", reason or "stopped by an operator", now_ms)]
             case Waits(reason):
@@ -230,6 +234,8 @@ class Machine:
             self.ledger.ordinal,
             self.floor.members,
             self.floor.muted,
+            self.ledger.votes,
+            self.ledger.watch.votes(self.ledger.facts, len(self.floor.members)),
         )
         return [*effects, Select(situation)]
 
@@ -244,7 +250,12 @@ class Machine:
         )
         return Chosen(control.agent, why)
 
-    def _selected(self, choice: Chosen | Unchosen, now_ms: int) -> list[Effect]:
+    def _selected(self, choice: Chosen | Unchosen | Polled, now_ms: int) -> list[Effect]:
+        if isinstance(choice, Polled):
+            polled: list[Effect] = []
+            for tally in choice.tallies:
+                polled += self._voted(self._make_id(), COORDINATOR, tally, now_ms)
+            return polled + self._next(now_ms)
         if isinstance(choice, Unchosen):
             self.ledger.spent(choice.usage)
             if choice.outcome == "muted":
@@ -400,6 +411,20 @@ class Machine:
         """Whoever said this with the request `id` gave up before it was written."""
         self.ledger.said.pop(id, None)
 
+    # ---- votes
+
+    def _voted(self, id_: bytes, speaker: str, tally: Tally, now_ms: int) -> list[Effect]:
+        """A vote is a row of its own and no message: it may be written while a turn is open."""
+        if id_ in self.ledger.tallies:  # the same request, once more
+            return []
+        self._rows += 1
+        row = vote_row(self._rows, id_, speaker, tally, sequence=len(self.messages), epoch=self.epoch, now_ms=now_ms)
+        self._take(row)
+        assert row.why is not None
+        place, why = len(self.messages), row.why
+        event = ChatEvent(type="vote", chat=self.chat, sequence=place, speaker=speaker, why=why.reason, tally=why.tally)
+        return [Append(row), Publish(event)]
+
     # ---- what operators do
 
     def _controlled(self, event: Controlled, now_ms: int) -> list[Effect]:
@@ -419,15 +444,15 @@ class Machine:
         was_paused = self.phase is Phase.PAUSED
         if control.what == "stop" and control.now:
             recorded = self._recorded(self._control_row(id_, control, now_ms))
-            return [Abandon(), *recorded, Heed(id_), *self._finish("stopped", _reason(control), now_ms)]
+            return [Abandon(), *recorded, *self._finish("stopped", _reason(control), now_ms), Heed(id_)]
         if self._open is not None and not self._interrupts(control):
             return [*self._recorded(self._control_row(id_, control, now_ms)), Heed(id_)]
         effects = self._interrupted(control, now_ms)
-        effects += [*self._recorded(self._control_row(id_, control, now_ms)), Heed(id_)]
+        effects += self._recorded(self._control_row(id_, control, now_ms))
         if was_paused and not self.floor.paused:
             self.phase = Phase.SELECTING
             effects += [Mark("running"), self._state("running")]
-        return effects + self._next(now_ms)
+        return [*effects, *self._next(now_ms), Heed(id_)]
 
     def _settled(self, control: Control) -> Control:
         """A control with what it leaves open."""
@@ -554,6 +579,8 @@ class Machine:
         match event:
             case Said():
                 return [Acknowledge(event.id, self.ledger.heard.get(event.id))]
+            case Voted(id_):
+                return [Heed(id_, "" if id_ in self.ledger.tallies else "the chat is over")]
             case Controlled(id_):
                 over = "the chat has ended" if self.phase is Phase.ENDED else "the chat rests; resume it first"
                 return [Heed(id_, "" if id_ in self.ledger.heeded else over)]

@@ -8,8 +8,8 @@ import msgspec
 from rostra.protocol import ChatMessage, Member
 
 Selection = str | Callable[[str, Sequence[ChatMessage]], "Awaitable[str | None] | str | None"]
-"""`auto`, `manual`, `random`, `round_robin` (in any case), or a function (last speaker, messages) → a member's name, the name of
-a method for this turn, or None to end the chat. A function may be async."""
+"""`auto`, `manual`, `random`, `round_robin`, `vote` (in any case), or a function (last speaker, messages) → a member's name, the
+name of a method for this turn, or None to end the chat. A function may be async."""
 
 
 class Transitions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -117,7 +117,7 @@ def _record(found: tuple[object, ...]) -> Record:
 
 
 def reasons(connection: sqlite3.Connection, chat: str, sequence: int) -> list[Why]:
-    """How speakers were chosen, in order; with a sequence, the last choice for that place.
+    """How speakers were chosen, and what was voted, in order; with a sequence, the last choice of a speaker for that place.
 
     Of a long chat the newest that fit in a frame.
     """
@@ -125,8 +125,9 @@ def reasons(connection: sqlite3.Connection, chat: str, sequence: int) -> list[Wh
         raise NoSuchChat(chat)
     # A turn that is open, or failed, has no place yet; the choice of its speaker says which one it was for.
     where, values = ("AND sequence IN (0, ?)", (chat, sequence)) if sequence else ("", (chat,))
+    kinds = "'turn'" if sequence else "'turn', 'vote'"
     found = connection.execute(
-        f"SELECT why FROM row WHERE chat = ? {where} AND kind = 'turn' AND rewound = 0 ORDER BY number DESC LIMIT {MAX_PAGE}",  # noqa: S608
+        f"SELECT why FROM row WHERE chat = ? {where} AND kind IN ({kinds}) AND rewound = 0 ORDER BY number DESC LIMIT {MAX_PAGE}",  # noqa: S608
         values,
     )
     newest = [why for (raw,) in found if (why := decoded_why(raw)) is not None and sequence in (0, why.sequence)]

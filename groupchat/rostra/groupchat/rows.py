@@ -1,6 +1,7 @@
 """The rows of a transcript, and the hash chain over them. Pure.
 
-A row is an event of the chat: the opening, a turn, something a person said beside the turns, or a control: what an operator did.
+A row is an event of the chat: the opening, a turn, something a person said beside the turns, a control: what an operator
+did, or a vote, whose ballots and tally are in its `why`.
 A turn's row is written when the
 member is asked and closed when it answered or failed; rows with a message carry its `sequence`. Closed rows form a chain, in the
 order in which they were closed: the hash of each covers its content and the hash before it.

@@ -49,6 +49,7 @@ from .inputs import (
     Selected,
     Ticked,
     Tried,
+    Voted,
     Withdraw,
 )
 from .machine import Machine
@@ -81,6 +82,7 @@ class Runner:
         self._outstanding: asyncio.Task[None] | None = None
         self._acknowledgements: dict[bytes, asyncio.Future[ChatMessage | None]] = {}
         self._heeds: dict[bytes, asyncio.Future[str]] = {}
+        self._over = False
 
     def post(self, event: Input) -> None:
         """Something happened to the chat."""
@@ -111,9 +113,18 @@ class Runner:
         self._heeds.setdefault(id, asyncio.get_running_loop().create_future())
         return Controlled(id, control)
 
-    async def heeded(self, event: Controlled) -> None:
-        """Return once a control is on record; raises `Refused` when it makes no sense, or the chat is over."""
-        problem = await asyncio.shield(self._heeds[event.id])
+    async def vote(self, event: Voted) -> None:
+        """Put a vote on record; raises `Refused` when the chat is over."""
+        self._heeds.setdefault(event.id, asyncio.get_running_loop().create_future())
+        self.post(event)
+        await self.heeded(event)
+
+    async def heeded(self, event: Controlled | Voted) -> None:
+        """Return once a control, or a vote, is on record; raises `Refused` when it makes no sense, or the chat is over."""
+        future = self._heeds[event.id]
+        if self._over and not future.done():  # nobody takes an input any more
+            raise Refused("the chat is over")
+        problem = await asyncio.shield(future)
         if problem:
             raise Refused(problem)
 
@@ -142,6 +153,7 @@ class Runner:
             for future in self._acknowledgements.values():
                 if not future.done():
                     future.set_result(None)
+            self._over = True
             for heed in self._heeds.values():
                 if not heed.done():
                     heed.set_result("the chat is over")
@@ -169,13 +181,13 @@ class Runner:
     async def _do(self, effect: Effect) -> None:
         match effect:
             case Select(situation):
-                self._begin(self._select(situation))
+                self._begin(lambda: self._select(situation))
             case Journal(row):
                 await self._transcript.journal(self.chat, row)
             case Tried(turn, attempts):
                 await self._transcript.tried(self.chat, self.machine.epoch, turn, attempts)
             case Ask():
-                self._begin(self._ask(effect))
+                self._begin(lambda: self._ask(effect))
             case Close(row):
                 if not await self._transcript.close(self.chat, row):
                     raise Fenced(self.chat, row.epoch)
@@ -207,12 +219,12 @@ class Runner:
 
     # ---- what takes time
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._outstanding = asyncio.get_running_loop().create_task(self._guarded(work))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except RequestError as error:
             if not self._client.ended.done():
                 self.post(Broken(f"{type(error).__name__}: {error}"))

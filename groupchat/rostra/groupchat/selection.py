@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from rostra.protocol import ChatMessage, Member, Question, Usage
+from rostra.protocol import ChatMessage, Member, Question, Tally, Usage
 from rostra.protocol.chat import Why
 
 from .mentions import mentioned
@@ -31,6 +31,10 @@ class Situation(msgspec.Struct, frozen=True):
     """Who takes part now; empty: whoever did from the beginning."""
     muted: tuple[str, ...] = ()
     """Who gets no turn."""
+    votes: int = 0
+    """How many votes the chat has had."""
+    polls: tuple[str, ...] = ()
+    """Questions of the stop condition on which the members vote before anybody speaks."""
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -48,6 +52,12 @@ class Unchosen(msgspec.Struct, frozen=True):
     """muted: only members that an operator has muted could speak; the chat pauses."""
     reason: str
     usage: tuple[Usage, ...] = ()
+
+
+class Polled(msgspec.Struct, frozen=True):
+    """The members have voted on whether the chat ends; who speaks next is chosen once that is on record."""
+
+    tallies: tuple[Tally, ...]
 
 
 def rotation(names: Sequence[str], last_speaker: str, candidates: Sequence[str]) -> str:

@@ -9,16 +9,19 @@ from typing import Any
 
 import msgspec
 
-from rostra.protocol import GATEWAY, Answer, BadMessage, Client, Question, RequestError, Usage
+from rostra.protocol import GATEWAY, Answer, BadMessage, BadProposal, Client, Question, RequestError, Tally, Turn, Usage
 from rostra.protocol.chat import Why
 from rostra.protocol.completion import Completion, CompletionRequest
+from rostra.protocol.vote import vote
 
 from .auto import Dialogue
 from .candidates import SECOND_CHANCE, Candidates, Nobody, narrow
 from .check import METHODS
+from .facts import plausible
 from .options import ChatOptions
 from .roster import Roster
-from .selection import Chosen, Situation, Unchosen, drawn, manual_choice, manual_question, rotation
+from .selection import Chosen, Polled, Situation, Unchosen, drawn, manual_choice, manual_question, rotation
+from .votes import elected, speaker_proposal, stop_proposal
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +38,33 @@ class _Draft(msgspec.Struct):
     answers: list[str] = []
     usage: list[Usage] = []
     fallback: list[str] = []
+    tally: Tally | None = None
 
 
 class Selector:
     """Chooses speakers for one chat. `names` are its members; `roster` knows what they say of themselves."""
 
-    def __init__(self, options: ChatOptions, names: tuple[str, ...], roster: Roster, client: Client, ask: AskPerson) -> None:
+    def __init__(
+        self,
+        options: ChatOptions,
+        names: tuple[str, ...],
+        roster: Roster,
+        client: Client,
+        ask: AskPerson,
+        turn: Callable[[str], Turn] | None = None,
+    ) -> None:
         self._options, self._names, self._roster, self._client, self._ask = options, names, roster, client, ask
+        self._turn = turn
 
-    async def select(self, situation: Situation) -> Chosen | Unchosen:
-        """Choose; whatever a model, a person or a function does wrong is recorded and mended, never raised.
+    async def select(self, situation: Situation) -> Chosen | Unchosen | Polled:
+        """Choose, or let the members vote on the questions of the stop condition when these are due.
 
-        Raises only what `ask` raises when nobody can be asked.
+        Whatever a model, a person or a function does wrong is recorded and mended, never raised. Raises only what `ask` raises
+        when nobody can be asked.
         """
         self._names = situation.members or self._names
+        if situation.polls:
+            return Polled(tuple([await self._poll(situation, text, number) for number, text in enumerate(situation.polls)]))
         selection = self._options.selection
         draft = _Draft("callable" if callable(selection) else selection.lower())
         if callable(selection):
@@ -79,6 +95,8 @@ class Selector:
                 return drawn(seed, situation.sequence, narrowed.names), "drawn at random"
             case "manual":
                 return await self._by_person(situation, narrowed, draft)
+            case "vote":
+                return await self._by_vote(situation, narrowed, draft)
             case _:
                 return await self._by_model(situation, narrowed, draft)
 
@@ -134,6 +152,30 @@ class Selector:
         else:
             draft.fallback.append(f"no answer of the person made sense in {MANUAL_TRIES} tries")
         return await self._by_model(situation, narrowed, draft)
+
+    async def _by_vote(self, situation: Situation, narrowed: Candidates, draft: _Draft) -> tuple[str, str]:
+        voters = self._voters(situation)
+        proposal = speaker_proposal(narrowed.names, voters, self._options.turn_seconds)
+        try:
+            tally = await vote(self._client, proposal, voters, turn=self._turn, ordinal=situation.votes)
+        except BadProposal as error:
+            draft.fallback.append(f"nobody can vote: {error}")
+            return self._rotate(situation, narrowed), "next in rotation, as nobody can vote"
+        draft.usage += plausible(tally.usage)
+        draft.tally = msgspec.structs.replace(tally, usage=())
+        speaker, reason, fallback = elected(tally, self._names, situation.last_speaker)
+        if fallback:
+            draft.fallback.append(fallback)
+        return speaker, reason
+
+    async def _poll(self, situation: Situation, text: str, number: int) -> Tally:
+        """Let the members vote on a question of the stop condition."""
+        voters = self._voters(situation)
+        proposal = stop_proposal(text, voters, self._options.turn_seconds)
+        return await vote(self._client, proposal, voters, turn=self._turn, ordinal=situation.votes + number)
+
+    def _voters(self, situation: Situation) -> tuple[str, ...]:
+        return tuple(name for name in self._names if name not in situation.muted)
 
     async def _by_function(self, function: Callable[..., Any], situation: Situation, draft: _Draft) -> Chosen | Unchosen | None:
         """What a user's function decides; None: a method does, which the draft names."""
@@ -196,5 +238,6 @@ def _chosen(situation: Situation, narrowed: Candidates, draft: _Draft, speaker: 
         removed=narrowed.removed,
         answers=tuple(draft.answers),
         fallback="; ".join(draft.fallback),
+        tally=draft.tally,
     )
     return Chosen(speaker, why, tuple(draft.usage))

@@ -21,6 +21,7 @@ from .conditions import (
     TextMention,
     Timeout,
     TokenUsage,
+    VotePassed,
 )
 from .errors import StopError
 
@@ -31,7 +32,9 @@ _COUNTS: dict[str, Callable[[Any], Condition]] = {
 }
 _AMOUNTS: dict[str, Callable[[Any], Condition]] = {kind.word: kind for kind in (Cost, Timeout)}
 _TEXTS: dict[str, Callable[[Any], Condition]] = {kind.word: kind for kind in (ExactText, Handoff, FunctionCalled)}
-WORDS = tuple(sorted((*_COUNTS, *_AMOUNTS, *_TEXTS, TextMention.word, SourceMatch.word)))
+_OPTIONS = {TextMention.word: "by", VotePassed.word: "every"}
+"""The one option that a condition has beside its value."""
+WORDS = tuple(sorted((*_COUNTS, *_AMOUNTS, *_TEXTS, *_OPTIONS, SourceMatch.word)))
 
 
 def parse(expression: str) -> Condition:
@@ -84,7 +87,7 @@ class _Reader:
 
     def _call(self, word: str, call: ast.Call) -> Condition:
         for keyword in call.keywords:
-            if word != TextMention.word or keyword.arg != "by":
+            if keyword.arg != _OPTIONS.get(word, ""):
                 raise self._fail(keyword, f"{word} knows no option {keyword.arg or '**'}")
         if word == SourceMatch.word:
             if not call.args:
@@ -95,10 +98,13 @@ class _Reader:
         if len(call.args) != 1:
             raise self._fail(call, f"{word} takes one value, not {len(call.args)}")
         value = call.args[0]
+        if len(call.keywords) > 1:
+            raise self._fail(call.keywords[1], f"{_OPTIONS[word]} is given twice")
         if word == TextMention.word:
-            if len(call.keywords) > 1:
-                raise self._fail(call.keywords[1], "by is given twice")
             return TextMention(self._string(word, value), *(self._string("by", one.value) for one in call.keywords))
+        if word == VotePassed.word:
+            every = [int(self._number("every", one.value, whole=True)) for one in call.keywords]
+            return VotePassed(self._string(word, value), *every)
         if word in _TEXTS:
             return _TEXTS[word](self._string(word, value))
         if word in _COUNTS:

@@ -19,8 +19,12 @@ proposal's seed; chair: the ballot of the voter `chair` decides, if it tells the
 
 METHODS: tuple[Method, ...] = ("majority", "plurality", "approval", "ranked", "weighted", "unanimous")
 TIE_RULES: tuple[TieRule, ...] = ("none", "first", "draw", "chair")
+MAX_TEXT = 20_000
+"""Characters of a proposal's text."""
 MAX_OPTIONS = 100
-MAX_VOTERS = 1000
+MAX_BYTES = 600_000
+MAX_NODES = 6_000
+"""What a tally may come to, so that it travels in a frame with its envelope."""
 MAX_WEIGHT = 1e12
 MAX_REASON = 500
 """Characters of a ballot's reason that are kept."""
@@ -103,6 +107,8 @@ def check_proposal(proposal: Proposal, voters: Sequence[str]) -> Proposal:
     """Return `proposal` when `voters` can vote on it; raise `BadProposal` with a sentence otherwise."""
     if not proposal.text.strip():
         raise BadProposal("a proposal needs a text")
+    if len(proposal.text) > MAX_TEXT:
+        raise BadProposal(f"a text of {len(proposal.text)} characters; {MAX_TEXT} is the limit")
     options = proposal.options
     if not 2 <= len(options) <= MAX_OPTIONS:
         raise BadProposal(f"options: there are {len(options)}; 2 to {MAX_OPTIONS} are wanted")
@@ -112,8 +118,14 @@ def check_proposal(proposal: Proposal, voters: Sequence[str]) -> Proposal:
             raise BadProposal(f"options: {option!r} is no option")
         if spelled.count(folded) > 1:
             raise BadProposal(f"options: {option!r} is there twice")
-    if not 1 <= len(voters) <= MAX_VOTERS:
-        raise BadProposal(f"there are {len(voters)} voters; 1 to {MAX_VOTERS} are wanted")
+    if not voters:
+        raise BadProposal("there are no voters")
+    several = proposal.method in ("approval", "ranked")
+    sizes = [4 * len(option) + 8 for option in options]
+    if len(voters) * ((sum(sizes) if several else max(sizes)) + MAX_REASON + 100) > MAX_BYTES:
+        raise BadProposal(f"{len(voters)} voters and {len(options)} options of that length make more than a tally can hold")
+    if len(voters) * (4 + (len(options) if several else 1)) > MAX_NODES:
+        raise BadProposal(f"{len(voters)} voters and {len(options)} options make more than a tally can hold")
     for voter in voters:
         if voters.count(voter) > 1:
             raise BadProposal(f"{voter!r} is a voter twice")
