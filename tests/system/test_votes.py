@@ -1,0 +1,146 @@
+"""Votes over real processes: by every method, with voters that are killed while they are asked."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rostra.protocol import Client, Tally
+from rostra.protocol.voting import METHODS, Method
+from rostra.team import Team
+from rostra.team.places import Places
+
+PROCESS = """
+import asyncio, sys
+from rostra.agents import Actor
+from rostra.protocol import Ballot, Client, Member
+
+address, name, says = sys.argv[1:]
+
+class Voter:
+    async def respond(self, message, context):
+        return says
+
+    async def vote(self, proposal, context):
+        context.publish(f"asked.{name}", proposal.method)
+        if says == "nothing":
+            await asyncio.Event().wait()
+        several = proposal.method in ("approval", "ranked")
+        return says.split(">") if several else says.split(">")[0]
+
+async def main():
+    async with Client.connect(address, name=name) as client:
+        Actor(client, Voter(), Member(name=name), concurrency=16)
+        await client.ended
+
+asyncio.run(main())
+"""
+DECISIONS: dict[Method, tuple[str, str]] = {
+    "majority": ("cheddar", "'cheddar' has 2 of 3 votes"),
+    "plurality": ("cheddar", "'cheddar' has the most votes, 2 of 3"),
+    "approval": ("brie", "'brie' has the most approvals, 3 of 5"),
+    "ranked": ("cheddar", "'cheddar' has 2 of 3 votes in round 1"),
+    "weighted": ("brie", "'brie' has 4 of 6 weight"),
+    "unanimous": ("", "not unanimous: 2 options have votes"),
+}
+VOTERS = {"ann": "brie", "ben": "cheddar>brie", "cyd": "cheddar>brie", "dud": "nothing"}
+
+Start = Callable[[str, str], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(broker_address: str) -> Iterator[Start]:
+    """Starts a voter as a process of its own; all are ended at the end."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def voter(name: str, says: str) -> "subprocess.Popen[bytes]":
+        processes.append(subprocess.Popen([sys.executable, "-c", PROCESS, broker_address, name, says]))
+        return processes[-1]
+
+    yield voter
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+async def test_a_killed_voter_is_absent_whatever_the_method(start: Start, broker_address: str) -> None:
+    processes = {name: start(name, says) for name, says in VOTERS.items()}
+    async with Client.connect(broker_address, name="probe") as bus, bus.subscribe("asked.dud") as asked:
+        for name in VOTERS:
+            await bus.request(name, "describe", absent=60.0)
+
+        async def vote(method: Method) -> Tally:
+            weights = {"ann": 4.0} if method == "weighted" else None
+            voters = list(VOTERS)
+            options = ["brie", "cheddar"]
+            return await bus.vote("Which?", options, members=voters, method=method, quorum=3, timeout=90.0, weights=weights)
+
+        voting = [asyncio.create_task(vote(method)) for method in METHODS]
+        assert {(await anext(asked)).payload for _ in METHODS} == set(METHODS)
+        os.kill(processes["dud"].pid, signal.SIGKILL)
+        for method, tally in zip(METHODS, await asyncio.gather(*voting), strict=True):
+            assert (tally.winner, tally.reason) == DECISIONS[method]
+            assert tally.voted == ("ann", "ben", "cyd")
+            assert tally.absent["dud"].startswith(("peer_lost", "no_such_agent"))
+
+
+async def test_a_silent_voter_is_absent_when_the_time_is_up(start: Start, broker_address: str) -> None:
+    for name in ("ben", "dud"):
+        start(name, VOTERS[name])
+    async with Client.connect(broker_address, name="probe") as bus:
+        for name in ("ben", "dud"):
+            await bus.request(name, "describe", absent=60.0)
+        tally = await bus.vote("Which?", ["brie", "cheddar"], members=["ben", "dud"], quorum=2, timeout=2.0)
+    assert (tally.winner, tally.reason) == ("", "no quorum: 1 ballot, and 2 are needed")
+    assert tally.absent["dud"].startswith("timed_out")
+
+
+TEAM = """
+[team]
+name = "votes"
+[chat]
+selection = "round_robin"
+[models.default]
+api = "scripted"
+script = "script.toml"
+[agents.ann]
+kind = "assistant"
+[agents.phoenix]
+kind = "handler"
+handler = "voters:Phoenix"
+"""
+PHOENIX = """
+import asyncio
+from pathlib import Path
+
+class Phoenix:
+    async def respond(self, message, context):
+        return "yes"
+
+    async def vote(self, proposal, context):
+        ashes = Path(__file__).with_name("ashes")
+        if ashes.exists():
+            return "yes"
+        ashes.touch()
+        context.publish("asked.phoenix", proposal.text)
+        await asyncio.Event().wait()
+"""
+
+
+async def test_a_voter_that_is_killed_and_started_again_is_asked_again(tmp_path: Path) -> None:
+    for name, text in (("team.toml", TEAM), ("script.toml", '"ann:vote" = ["yes"]'), ("voters.py", PHOENIX)):
+        (tmp_path / name).write_text(text)
+    async with Team.load(tmp_path / "team.toml", places=Places.here({"ROSTRA_HOME": str(tmp_path / "home")})) as team:
+        assert team.supervisor is not None
+        async with team.client.subscribe("asked.phoenix") as asked:
+            members = ["ann", "phoenix"]
+            voting = asyncio.create_task(team.client.vote("Rise?", ["yes", "no"], members=members, timeout=90.0))
+            await anext(asked)
+            os.kill(team.supervisor.pid("phoenix"), signal.SIGKILL)
+            tally = await voting
+    assert (tally.voted, tally.scores) == (("ann", "phoenix"), {"yes": 2, "no": 0})
