@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Partner: TypeAlias = "ConversableAgent | Remote"
 """Whom an agent can talk with."""
 Said = str | Mapping[str, Any] | ChatMessage
-Opening = Said | Callable[["ConversableAgent", "Partner", dict[str, Any]], "Said | Awaitable[Said]"] | None
+Opening = Said | Callable[["ConversableAgent", Any, dict[str, Any]], "Said | Awaitable[Said]"] | None
 
 
 class Dialogue:
