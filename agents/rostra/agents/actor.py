@@ -27,6 +27,7 @@ from rostra.protocol import (
     TurnReply,
 )
 from rostra.protocol.chat import Converse, ConverseReply, Delta, VoteRequest
+from rostra.protocol.failpoints import passing
 from rostra.protocol.frames import decode_body, encode_body
 
 from .adapt import as_responder
@@ -113,6 +114,7 @@ class Actor(Service):
             kept = self._kept(request, TurnReply)
             if kept is not None:
                 return kept
+            passing("agent.turn")
             await self._catch_up(view, turn)
             message = view.messages[-1] if view.messages else ChatMessage()
             context = self._context(
@@ -126,10 +128,12 @@ class Actor(Service):
                 on_delta=Deltas(self.client, turn.chat, turn.sequence, self.member.name),
             )
             answer = self._message(await self._responder.respond(message, context))
+            passing("agent.answered")
             usage = tuple(context.usage)
             if answer is None:
                 return self._keep(request, TurnReply(usage=usage, reason=self._why(context)))
             reply = self._keep(request, TurnReply(message=answer, usage=usage))
+            passing("agent.kept")
             if len(view) == turn.sequence - 1:  # as if accepted; the next turn's `after` says whether it was
                 view.extend([msgspec.structs.replace(answer, sequence=turn.sequence)])
             return reply

@@ -11,6 +11,7 @@ import msgspec
 from rostra.protocol import GATEWAY, BadName, Client, Incoming, Member, Refused, Service, Usage
 from rostra.protocol.chat import Payload
 from rostra.protocol.completion import Completion, CompletionRequest
+from rostra.protocol.failpoints import passing
 from rostra.protocol.names import check_topic
 
 from .models.base import ModelClient, ModelError
@@ -95,11 +96,14 @@ class Gateway:
     async def _complete(self, request: CompletionRequest, incoming: Incoming) -> Completion:
         live = self._live(request, incoming)
         sink = Timed(live)
+        passing("gateway.asked")
         completion = await self._through(request, Shown(sink))
+        passing("gateway.answered")
         if live:
             live.flush()
         if self._recorder:
             self._recorder.write(request, completion, sink.pieces)
+        passing("gateway.recorded")
         return completion
 
     def _live(self, request: CompletionRequest, incoming: Incoming) -> Live | None:

@@ -19,6 +19,7 @@ from zmq.backend import Socket as Backend
 
 from rostra.protocol.address import events_address
 from rostra.protocol.bundles import BETWEEN_PEERS, MARK
+from rostra.protocol.failpoints import passing
 from rostra.protocol.keys import KeyRing, NoKey
 from rostra.protocol.limits import MAX_HEAD
 
@@ -213,6 +214,7 @@ class Server:
     def _stored(self, core: Core) -> None:
         """The mail store has answered."""
         if self._mail:
+            passing("mail.before_stored")
             results = self._mail.results
             self._emit(core, core.stored([results.popleft() for _ in range(len(results))]))
 

@@ -49,7 +49,7 @@ from rostra.protocol.service import Handler
 from . import inbox as inbox_module
 from .check import check_options
 from .controls import CONSOLE, Controls, now_ms
-from .errors import NoSuchChat
+from .errors import Fenced, NoSuchChat
 from .fit import check_message
 from .inbox import Inbox
 from .inputs import Loaded, Waits
@@ -86,6 +86,8 @@ class Coordinator:
         self._watcher: asyncio.Task[None] | None = None
         self._taking = asyncio.Lock()
         self._ready = asyncio.Event()
+        self.fenced: asyncio.Future[Fenced]
+        """Done when another coordinator has taken one of our chats: we are the older one, and have no say here any more."""
         self._closing = False
         self.acted = False
         """Whether a person has done something; whoever wants to know sets it back."""
@@ -105,6 +107,7 @@ class Coordinator:
 
     async def start(self) -> None:
         """Open the database, learn who is connected, take up the chats that have not ended; then answer requests."""
+        self.fenced = asyncio.get_running_loop().create_future()
         self.transcript = await asyncio.to_thread(Transcript, self._database)
         self._inbox = Inbox(self.transcript, self._publish)
         await self._inbox.start()
@@ -224,6 +227,8 @@ class Coordinator:
     def _finished(self, chat: str, runner: Runner) -> None:
         if self.runners.get(chat) is not runner:
             return
+        if runner.fenced is not None and not self.fenced.done():
+            self.fenced.set_result(runner.fenced)
         del self.runners[chat], self._tasks[chat]
         result = runner.machine.result
         if result is not None and result.outcome != "waits":
@@ -408,7 +413,8 @@ async def serve(
 
     `signals`: from then on SIGINT, SIGTERM and SIGHUP mean what `signals.Signals` says; for a process of its own.
 
-    Raises `BadOptions`, `sqlite3.Error`, and the error that ended the connection: `Superseded`, `Refused`, `BrokerLost`.
+    Raises `BadOptions`, `sqlite3.Error`, and the error that ended the connection: `Superseded`, `Refused`, `BrokerLost`;
+    `Fenced` when another coordinator has taken the chats.
     """
     carrier = transport() if transport else open_transport(address, COORDINATOR)
     client = Client(carrier, name=COORDINATOR, info={"kind": "coordinator"})
@@ -421,9 +427,11 @@ async def serve(
             if ready:
                 ready()
             stopping = asyncio.ensure_future(stop.wait())
-            waiting: list[asyncio.Future[Any]] = [stopping, client.ended]
+            waiting: list[asyncio.Future[Any]] = [stopping, client.ended, coordinator.fenced]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
+            if coordinator.fenced.done():
+                raise coordinator.fenced.result()
             if client.ended.done() and not stop.is_set():
                 raise client.ended.result() or Cancelled("the client was closed")
         finally:

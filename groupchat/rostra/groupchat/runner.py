@@ -79,6 +79,8 @@ class Runner:
         self._publish, self._withdraw = publish, withdraw
         self._inputs: deque[Input] = deque()
         self._wakeup = asyncio.Event()
+        self.fenced: Fenced | None = None
+        """Why the chat was left to another coordinator."""
         self._outstanding: asyncio.Task[None] | None = None
         self._acknowledgements: dict[bytes, asyncio.Future[ChatMessage | None]] = {}
         self._heeds: dict[bytes, asyncio.Future[str]] = {}
@@ -144,6 +146,7 @@ class Runner:
             await self._run()
         except Fenced as error:
             log.warning("%s", error)
+            self.fenced = error
         except Exception as error:
             log.exception("chat %s cannot go on", self.chat)
             with contextlib.suppress(Exception):

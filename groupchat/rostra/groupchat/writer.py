@@ -11,6 +11,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from rostra.protocol.failpoints import passing
+
 from .schema import migrate
 
 T = TypeVar("T")
@@ -82,6 +84,7 @@ class Writer:
         execute = self._connection.execute
         outcomes: list[tuple[Any, BaseException | None]] = []
         try:
+            passing("transcript.begin")
             execute("BEGIN IMMEDIATE")
             for job, _, _ in batch:
                 execute("SAVEPOINT job")
@@ -91,7 +94,9 @@ class Writer:
                     execute("ROLLBACK TO job")
                     outcomes.append((None, error))
                 execute("RELEASE job")
+            passing("transcript.before_commit")
             execute("COMMIT")
+            passing("transcript.after_commit")
             self.commits, self.writes = self.commits + 1, self.writes + len(batch)
         except sqlite3.Error as error:
             if self._connection.in_transaction:

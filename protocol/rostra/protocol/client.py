@@ -29,6 +29,7 @@ from .effects import (
     Send,
 )
 from .errors import BrokerLost, Cancelled, Refused, RequestError, TimedOut, Unsupported
+from .failpoints import passing
 from .frames import decode_body, encode_body
 from .ids import new_id
 from .messages import Event
@@ -286,6 +287,7 @@ class Client:
         token = new_id()
         future = self._letters[token] = self._loop.create_future()
         self._apply(self.session.tell(token, name, body, self._loop.time()))
+        passing("sender.told")
         try:
             async with asyncio.timeout(timeout):
                 await future

@@ -19,6 +19,7 @@ from .errors import (
     TimedOut,
     Unsupported,
 )
+from .failpoints import passing
 from .frames import decode_body
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,7 @@ class Service:
             log.debug("the handler raised", exc_info=True)
             self.client.mail_failed(letter, f"{type(error).__name__}: {error}")
         else:
+            passing("recipient.handled")
             self.client.mail_done(letter)
 
     def _start(self, request: Incoming) -> None:

@@ -21,9 +21,11 @@ class ExitCode(IntEnum):
     """A newer process has taken its name."""
     REFUSED = 9
     """The broker does not let it in."""
+    FENCED = 10
+    """Another coordinator has taken its chats: it was thought dead, and writes nothing any more."""
 
 
-FINAL = frozenset({ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.SUPERSEDED, ExitCode.REFUSED})
+FINAL = frozenset({ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.SUPERSEDED, ExitCode.REFUSED, ExitCode.FENCED})
 """Ends that starting again would only repeat."""
 
 _SAID = {
@@ -34,6 +36,7 @@ _SAID = {
     ExitCode.UNREACHABLE: "found no broker",
     ExitCode.SUPERSEDED: "gave way to a newer process of its name",
     ExitCode.REFUSED: "was refused by the broker",
+    ExitCode.FENCED: "gave way to a newer coordinator, which has its chats",
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from rostra.protocol.errors import BadName
+from rostra.protocol.failpoints import passing
 from rostra.protocol.mailing import OUT_OF_ORDER
 from rostra.protocol.messages import Ack, Error, Header, Mail, Reject, Reply, Request, Stored
 from rostra.protocol.names import check_name
@@ -68,6 +69,7 @@ class Desk:
                     if self._behind:
                         self._behind = {one for one in self._behind if one[:2] != (result.route, letter.recipient)}
                     self._send(result.route, Stored(letter.epoch, letter.sequence), b"", letter.recipient.encode())
+                    passing("mail.before_delivery")
                     self._do(self._office.kept(result, now))
                 case Declined():
                     self._declined(result)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rostra.protocol.directory import LetterInfo, MailboxInfo, MailQuery, MailRef
 from rostra.protocol.errors import RostraError
+from rostra.protocol.failpoints import passing
 from rostra.protocol.frames import decode_body, encode_body
 from rostra.protocol.mailing import OUT_OF_ORDER
 
@@ -106,7 +107,10 @@ class MailStore:
             results: list[Result] = []
             for operation in operations:
                 self._one(operation, results)
+                passing("mail.within_commit")
+            passing("mail.before_commit")
             self._db.execute("COMMIT")
+            passing("mail.after_commit")
         except sqlite3.Error:
             self._high.clear()
             self._boxes.clear()
