@@ -57,6 +57,7 @@ HEADERS: list[Header] = [
     Bundle(2),
     Mail(BOOT, 1),
     Mail(BOOT, 7, "", (1 << 32) + 3, 2),
+    Mail(BOOT, 9, "", 0, 0, 7, 2),
     Stored(BOOT, 7),
     Ack(3),
     Ack(4, "no room"),
