@@ -84,6 +84,28 @@ BROKEN = [
         '"asistant" is no kind of agent; did you mean "assistant"?',
     ),
     one(
+        "a tool that is nowhere",
+        '[agents.c]\ntools = ["books"]\n',
+        2,
+        "agents.c.tools[0]",
+        "there is no [tools.books], and it is no module:name",
+    ),
+    one("a tool without what it needs", '[tools.web]\nuse = "http"\n', 1, "tools.web", "a tool that uses http needs `hosts`"),
+    one(
+        "a key of another tool",
+        '[tools.web]\nuse = "http"\nhosts = ["a.org"]\nrows = 3\n',
+        4,
+        "tools.web.rows",
+        "a tool that uses http has no such key",
+    ),
+    one(
+        "a database that is not there",
+        '[tools.db]\nuse = "sql"\ndatabase = "x.db"\n',
+        3,
+        "tools.db.database",
+        'there is no file "x.db" beside the team file',
+    ),
+    one(
         "a state that is kept nowhere",
         '[agents.c]\nkind = "teachable"\nstate = "sqllite"\n',
         3,

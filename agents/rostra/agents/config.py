@@ -1,6 +1,6 @@
 """One agent as a team file describes it, and how its responder is made in the agent's own process."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, assert_never
 
@@ -11,6 +11,7 @@ from rostra.protocol import Client, RostraError
 
 from .code.config import CodeExecution
 from .responder import Responder
+from .tools.config import ToolConfig
 
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
 HumanInputWord = Literal["always", "terminate", "never"]
@@ -56,19 +57,20 @@ def build(
     *,
     executes: Collection[str] | None = None,
     memory: Path | None = None,
+    toolkit: Mapping[str, ToolConfig] | None = None,
 ) -> Responder:
     """The responder of the agent `name`; `base` is the team file's folder.
 
     `executes`: the `module:name` of all tools that run in this agent, as far as the whole team file tells; without it, those that
     the table names. A tool that is offered but not among them runs in another member. `memory`: where a teachable agent keeps its
-    memos. Loads the user's modules. Raises
+    memos. `toolkit`: the tables of tools that are named without a module. Loads the user's modules. Raises
     `LoadError`, `BadAgent`, or `BadTool`.
     """
     match config.kind:
         case "handler":
             return _handler(config, name, base)
         case "assistant" | "user_proxy" | "conversable" | "teachable":
-            return _conversable(config, name, base, client, executes, memory)
+            return _conversable(config, name, base, client, executes, memory, toolkit or {})
         case _:
             assert_never(config.kind)
 
@@ -95,16 +97,16 @@ def _conversable(
     client: Client | None,
     executes: Collection[str] | None,
     memory: Path | None,
+    toolkit: Mapping[str, ToolConfig],
 ) -> Responder:
     from .assistant import AssistantAgent
     from .conversable import ConversableAgent
-    from .loading import load
     from .user_proxy import UserProxyAgent
 
     if config.handler:
         raise BadAgent(name, f"the kind {config.kind} has no 'handler'")
     run_here = {*config.tools, *config.executes} if executes is None else {*executes, *config.executes}
-    loaded = {spec: load(spec, base) for spec in dict.fromkeys([*config.tools, *config.executes])}
+    loaded = {spec: _tool(spec, base, toolkit) for spec in dict.fromkeys([*config.tools, *config.executes])}
     options: dict[str, Any] = {
         "description": config.description or None,
         "max_consecutive_auto_reply": config.max_replies,
@@ -135,6 +137,16 @@ def _conversable(
         "conversable": ConversableAgent,
     }
     return kinds[config.kind](name, **options)
+
+
+def _tool(spec: str, base: Path, toolkit: Mapping[str, ToolConfig]) -> Any:
+    if spec in toolkit:
+        from .tools.kit import make_tool
+
+        return make_tool(spec, toolkit[spec], base)
+    from .loading import load
+
+    return load(spec, base)
 
 
 def _model(config: AgentConfig, name: str, client: Client | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from rostra.agents.models.config import ModelConfig
+from rostra.agents.tools.config import COMMON, KEYS_OF_USE, NEEDED, ToolConfig
 from rostra.groupchat import stop
 from rostra.groupchat.check import METHODS
 from rostra.groupchat.errors import StopError
@@ -88,6 +89,7 @@ class _Checks:
         self._team(file)
         self._models()
         self._agents()
+        self._toolkit()
         self._tools()
         self._chat()
 
@@ -170,7 +172,7 @@ class _Checks:
                 self._reference((*path, "handler"), agent.handler)
             for key, tools in (("tools", agent.tools), ("executes", agent.executes)):
                 for number, tool in enumerate(tools):
-                    self._reference((*path, key, number), tool)
+                    self._tool((*path, key, number), tool)
 
     def _keys_of_kind(self, path: Path, agent: AgentTable) -> None:
         for key in self.data["agents"][path[1]]:
@@ -192,6 +194,30 @@ class _Checks:
             references.check(reference, self.base)
         except references.BadReference as error:
             self._say(path, str(error))
+
+    def _tool(self, path: Path, tool: str) -> None:
+        if not tool.isidentifier():
+            self._reference(path, tool)
+        elif tool not in self.tables.tools:
+            there_is = shapes.suggestion(tool, self.tables.tools) if self.tables.tools else ""
+            self._say(path, f"there is no [tools.{tool}]{there_is}, and it is no module:name")
+
+    def _toolkit(self) -> None:
+        """The tools that come with rostra."""
+        for name, tool in self.tables.tools.items():
+            path: Path = ("tools", name)
+            if not name.isidentifier() or len(name) > 64:
+                self._say(path, f"{shapes.shown(name)}: a tool is called by letters, digits and _, 64 at most")
+            for key in self.data["tools"][name]:
+                if key in ToolConfig.__struct_fields__ and key not in COMMON | KEYS_OF_USE[tool.use]:
+                    self._say((*path, key), f"a tool that uses {tool.use} has no such key")
+            needed = NEEDED.get(tool.use, "")
+            if needed and not getattr(tool, needed):
+                self._say(path, f"a tool that uses {tool.use} needs `{needed}`")
+            if tool.database and not (self.base / tool.database).is_file():
+                self._say((*path, "database"), f"there is no file {shapes.shown(tool.database)} beside the team file")
+            if tool.root and not (self.base / tool.root).is_dir():
+                self._say((*path, "root"), f"there is no directory {shapes.shown(tool.root)} beside the team file")
 
     def _tools(self) -> None:
         """A function's name must mean one tool: it is all that a model can call it by."""

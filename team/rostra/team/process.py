@@ -75,7 +75,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(job: Job) -> int:
-    """Be what `job` says until SIGTERM, SIGINT or SIGHUP (a coordinator: decision 30); returns the exit code. Belongs to a process of its own."""
+    """Be what `job` says until SIGTERM, SIGINT or SIGHUP (a coordinator: decision 30); returns the exit code.
+
+    Belongs to a process of its own.
+    """
     if job.parent:
         die_with_parent(job.parent)
     set_title(job.title)
@@ -199,7 +202,7 @@ async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> Ex
 
     def make(client: "Client") -> "Responder":
         memory = Path(job.memory) if job.memory else None
-        responder = build(config, name, file.base, client, executes=executes, memory=memory)
+        responder = build(config, name, file.base, client, executes=executes, memory=memory, toolkit=file.tables.tools)
         ready()
         return responder
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from rostra.agents.tools.config import ToolConfig
+
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
 
 Name = Annotated[str, Meta(description="A lower-case letter, then at most 62 of a-z 0-9 _ -.")]
@@ -44,8 +46,8 @@ class ChatTable(Table, frozen=True):
     selection: Annotated[
         str,
         Meta(
-            description="How the next speaker is chosen: auto, manual, random, round_robin, or `module:function`.",
-            extra_json_schema={"anyOf": [{"enum": ["auto", "manual", "random", "round_robin"]}, {"pattern": ".+:.+"}]},
+            description="How the next speaker is chosen: auto, manual, random, round_robin, vote, or `module:function`.",
+            extra_json_schema={"anyOf": [{"enum": ["auto", "manual", "random", "round_robin", "vote"]}, {"pattern": ".+:.+"}]},
         ),
     ] = "auto"
     max_rounds: Annotated[int, Meta(ge=1, description="Messages of a chat at most, the opening one included.")] = 10
@@ -130,9 +132,12 @@ class AgentTable(Table, frozen=True):
     model: Annotated[str, Meta(description="Of [models]; default for an assistant: `default`.")] = ""
     system_message: Annotated[str | None, Meta(description="What the model is told first; default: that of the kind.")] = None
     tools: Annotated[
-        tuple[Reference, ...], Meta(description="Offered to the model; executed where `executes` says, else here.")
+        tuple[Reference, ...],
+        Meta(description="Offered to the model; executed where `executes` says, else here. `module:name`, or a name of [tools]."),
     ] = ()
-    executes: Annotated[tuple[Reference, ...], Meta(description="Tools that this agent runs for others.")] = ()
+    executes: Annotated[
+        tuple[Reference, ...], Meta(description="Tools that this agent runs for others. `module:name`, or a name of [tools].")
+    ] = ()
     human_input: Annotated[
         Literal["always", "terminate", "never"] | None,
         Meta(description="When a person is asked; default: never (assistant), always (user_proxy), terminate (conversable)."),
@@ -169,6 +174,7 @@ class TeamTables(Table, frozen=True):
     chat: ChatTable = ChatTable()
     models: Annotated[dict[str, ModelTable], Meta(description="Name → model.")] = {}
     agents: Annotated[dict[str, AgentTable], Meta(description="Name → agent; the order is that of `round_robin`.")] = {}
+    tools: Annotated[dict[str, ToolConfig], Meta(description="Name → a tool that comes with rostra.")] = {}
     budget: BudgetTable = BudgetTable()
 
 
