@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+import msgspec
+
 from rostra.groupchat import ChatOptions
 from rostra.groupchat.candidates import Nobody, narrow
 from rostra.groupchat.inputs import (
@@ -21,17 +23,19 @@ from rostra.groupchat.inputs import (
     Loaded,
     Mark,
     Publish,
-    Record,
     Select,
     Selected,
     Tried,
     Withdraw,
 )
+from rostra.groupchat.inputs import Record as Recorded
 from rostra.groupchat.machine import Machine, opening_row
-from rostra.groupchat.rows import Row, Settings
+from rostra.groupchat.replaying import Script
+from rostra.groupchat.rows import Row, Settings, genesis, plain_columns, row_hash, stored
+from rostra.groupchat.rules import rules_of
 from rostra.groupchat.selection import Chosen, Situation, Unchosen, rotation
 from rostra.protocol import ChatMessage, Member, TurnReply, Usage
-from rostra.protocol.chat import ChatEvent, Control, ControlKind, Result, Why
+from rostra.protocol.chat import ChatEvent, Control, ControlKind, Record, Result, Why
 
 Kind = Literal["lost", "raised", "final", "absent", "broker"]
 
@@ -50,6 +54,8 @@ class Desk:
         self.outstanding: Ask | Select | None = None
         self.result: Result | None = None
         self.heeds: dict[bytes, str] = {}
+        self.closed = [1]
+        """The numbers of the rows, in the order in which they were closed."""
         self.withdrawn: list[str] = []
         self.state = "running"
         self._controls = 0
@@ -87,15 +93,19 @@ class Desk:
             case Journal(row) | Append(row):
                 assert row.number == max(self.rows) + 1
                 self.rows[row.number] = row
+                if row.state != "asked":
+                    self.closed.append(row.number)
             case Tried(turn, attempts):
                 (row,) = [row for row in self.rows.values() if row.turn == turn]
                 self.rows[row.number] = row.with_(attempts=attempts)
             case Close(row):
                 assert self.rows[row.number].state == "asked"
                 self.rows[row.number] = row
-            case Record(row):
+                self.closed.append(row.number)
+            case Recorded(row):
                 assert row.number == max(self.rows) + 1
                 self.rows[row.number] = row
+                self.closed.append(row.number)
                 self._rewind(row)
             case Heed(id_, problem):
                 self.heeds[id_] = problem
@@ -116,6 +126,7 @@ class Desk:
                 if open_row is not None:
                     assert self.rows[open_row.number].state == "asked"
                     self.rows[open_row.number] = open_row
+                    self.closed.append(open_row.number)
 
     def _rewind(self, control: Row) -> None:
         if control.control is None or control.control.what != "rewind":
@@ -149,7 +160,14 @@ class Desk:
         if isinstance(narrowed, Nobody):
             return Unchosen(narrowed.outcome, narrowed.reason)
         name = rotation(situation.members, situation.last_speaker, narrowed.names)
-        why = Why(sequence=situation.sequence, speaker=name, reason="next", answers=("x",))
+        why = Why(
+            sequence=situation.sequence,
+            speaker=name,
+            reason="next",
+            method="round_robin",
+            candidates=narrowed.names,
+            answers=("x",),
+        )
         return Chosen(name, why, (Usage(prompt_tokens=1),))
 
     def answer(self, reply: TurnReply | str) -> None:
@@ -178,6 +196,22 @@ class Desk:
         """The transcript as it is stored."""
         kept = [row.message for row in self.standing if row.sequence and row.message is not None]
         return sorted(kept, key=lambda message: message.sequence)
+
+    @property
+    def script(self) -> Script:
+        """The chat as an export has it."""
+        records: list[Record] = []
+        previous = genesis("c1")
+        for link, number in enumerate(self.closed, 1):
+            row = self.rows[number]
+            previous = row_hash(previous, plain_columns(row, link), stored(row))
+            values = {name: getattr(row, name) for name in row.__struct_fields__}
+            records.append(Record(**values, link=link, hash=previous))
+        for row in self.rows.values():
+            if row.state == "asked":
+                records.append(Record(**{name: getattr(row, name) for name in row.__struct_fields__}))
+        settings = msgspec.structs.replace(self.settings, rules=rules_of(self.options))
+        return Script(chat="c1", created_ms=1000, settings=settings, records=tuple(records), result=self.result)
 
     @property
     def standing(self) -> list[Row]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rostra.groupchat.floor import sentence
 from rostra.groupchat.inputs import Answered, Ask, Controlled, Failed, Said, Select, Ticked
 from rostra.groupchat.machine import Phase
+from rostra.groupchat.replaying import replay
 from rostra.protocol import ChatMessage, TurnReply
 from rostra.protocol.chat import Control, ControlKind
 
@@ -403,6 +404,7 @@ def test_whatever_operators_do_and_whoever_dies_no_turn_is_lost_or_doubled(
     assert sorted(desk.rows) == list(range(1, len(desk.rows) + 1))
     turns = [row.turn for row in desk.rows.values() if row.state == "done"]
     assert len([turn for turn in turns if desk.heeds.get(turn) is None]) == len({t for t in turns if desk.heeds.get(t) is None})
+    assert replay(desk.script) == []
     if desk.result is None:
         paused = desk.machine.phase is Phase.PAUSED
         assert paused == (desk.outstanding is None)  # it never just sits there

@@ -8,10 +8,13 @@ from typing import Any, TypeVar
 
 from rostra.groupchat import reading
 from rostra.groupchat.roster import Roster
+from rostra.groupchat.searching import search
 from rostra.groupchat.writer import connect
 from rostra.protocol import ChatMessage, Refused
-from rostra.protocol.chat import ChatInfo, ChatRef
+from rostra.protocol.chat import ChatInfo, ChatRef, Found, Record, SearchRequest
 from rostra.team.places import Places
+
+from .exporting import Exported
 
 T = TypeVar("T")
 
@@ -59,6 +62,28 @@ def transcript(chat: str, team: str = "") -> tuple[ChatInfo, list[ChatMessage]]:
     """A chat at a glance, and all its messages."""
     database = of_chat(chat, team)
     return read(database, reading.infos, Roster(()), chat)[0], read(database, _messages, chat)
+
+
+def exported(chat: str, team: str = "") -> Exported:
+    """A whole chat."""
+    database = of_chat(chat, team)
+    records: list[Record] = []
+    more, settings = True, dict[str, Any]()
+    while more:
+        page = read(database, reading.records, chat, records[-1].link if records else 0)
+        records += page.records
+        more, settings = page.more, page.settings
+    info, messages = transcript(chat, team)
+    return Exported(chat=info, messages=tuple(messages), records=tuple(records), settings=settings)
+
+
+def found(wish: SearchRequest, team: str = "") -> list[Found]:
+    """The messages on this disk that a search finds, the newest first."""
+    hits: list[Found] = []
+    for database in databases(team):
+        with contextlib.suppress(sqlite3.Error):
+            hits += read(database, search, wish)
+    return sorted(hits, key=lambda hit: (-hit.done_ms, hit.chat, -hit.sequence))[: wish.limit]
 
 
 def answer(method: str, ref: ChatRef, team: str = "") -> Any:

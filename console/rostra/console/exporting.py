@@ -1,16 +1,33 @@
-"""A whole transcript as Markdown, JSON, JSON Lines or HTML. Pure: a chat and its messages in, a text out."""
+"""A whole transcript as Markdown, JSON, JSON Lines or HTML. Pure: a chat, its messages and its rows in, a text out.
+
+JSON and JSON Lines hold every row with its hash, so that `rostra replay` can check them and play the chat again.
+"""
 
 import html
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage
+import msgspec
+
+from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage, Payload, Record
 
 from . import jsonlines
 from .terminal import clean
 from .texts import clock
 
-Render = Callable[[ChatInfo, Sequence[ChatMessage]], str]
+
+class Exported(Payload, frozen=True, kw_only=True):
+    """A whole chat: at a glance, what was said, and every closed row of its transcript."""
+
+    chat: ChatInfo
+    messages: tuple[ChatMessage, ...] = ()
+    records: tuple[Record, ...] = ()
+    settings: dict[str, Any] = {}
+    """How it was begun, and by which rules."""
+
+
+Render = Callable[[Exported], str]
 
 
 def _events(info: ChatInfo, messages: Sequence[ChatMessage]) -> list[object]:
@@ -20,12 +37,21 @@ def _events(info: ChatInfo, messages: Sequence[ChatMessage]) -> list[object]:
     return lines
 
 
-def _jsonl(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
-    return "".join(jsonlines.line(event) + "\n" for event in _events(info, messages))
+def _jsonl(chat: Exported) -> str:
+    lines: list[object] = [{"type": "chat", "chat": jsonlines.plain(chat.chat), "settings": chat.settings}]
+    lines += _events(chat.chat, chat.messages)
+    rows = [{"type": "record", "record": msgspec.to_builtins(record)} for record in chat.records]
+    place = len(lines) - (chat.chat.result is not None)  # the result is the last line
+    return "".join(jsonlines.line(line) + "\n" for line in [*lines[:place], *rows, *lines[place:]])
 
 
-def _json(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
-    whole = {"chat": jsonlines.plain(info), "messages": [jsonlines.message(said) for said in messages]}
+def _json(chat: Exported) -> str:
+    whole = {
+        "chat": jsonlines.plain(chat.chat),
+        "settings": chat.settings,
+        "messages": [jsonlines.message(said) for said in chat.messages],
+        "records": [msgspec.to_builtins(record) for record in chat.records],
+    }
     return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -44,7 +70,8 @@ def _fence(text: str) -> str:
     return f"{ticks}\n{text}\n{ticks}"
 
 
-def _markdown(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
+def _markdown(chat: Exported) -> str:
+    info, messages = chat.chat, chat.messages
     out = [f"# Chat {info.chat}", "", f"{clock(info.created_ms)} · {', '.join(member.name for member in info.members)}", ""]
     for message in messages:
         out += [f"## {message.sequence}. {clean(message.name or message.role)}", ""]
@@ -75,7 +102,8 @@ footer {{ margin-top: 2rem; border-top: 1px solid #8888; padding-top: .5rem; opa
 """
 
 
-def _html(info: ChatInfo, messages: Sequence[ChatMessage]) -> str:
+def _html(chat: Exported) -> str:
+    info, messages = chat.chat, chat.messages
     out = []
     for message in messages:
         speaker = html.escape(clean(message.name or message.role))

@@ -152,6 +152,8 @@ class Chat:
         if not self._listening:
             self._listening = True
             self._queue.put_nowait(Listening())
+        if isinstance(event, ChatEvent) and event.control is not None and event.control.what == "rewind":
+            self._seen = min(self._seen, event.control.sequence)
         if isinstance(event, ChatEvent) and event.type == "message":
             if event.sequence <= self._seen:
                 return

@@ -75,6 +75,8 @@ def event(happened: ChatEvent) -> dict[str, Any] | None:
             why = happened.error or happened.why
             return {"type": "skipped", "seq": happened.sequence, "speaker": happened.speaker, "error": why}
         case "state":
+            if happened.control is not None:
+                return {"type": "control", "seq": happened.sequence, **plain(happened.control)}
             return {"type": "state", "state": happened.why}
         case "vote":
             return {

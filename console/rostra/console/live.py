@@ -85,12 +85,11 @@ class Live:
             case "skipped":
                 self._trouble(event, "is skipped", event.error or event.why)
             case "state":
-                if event.why:
-                    self.note(f"the chat is {clean(event.why)}")
+                self._state(event)
             case "vote":
                 self._aside("vote: ", event.speaker, event.why)
             case "answered":
-                self.note(f"question {event.question} is answered")
+                self.note(f"question {event.question} is {event.why or 'answered'}")
             case "result":
                 if event.result is not None:
                     self._result(event.result)
@@ -193,6 +192,17 @@ class Live:
 
     def _fit(self, text: str, margin: int) -> str:
         return self._style.text(shorten(text, self._style.width - margin, self._style.sign("…")))
+
+    def _state(self, event: ChatEvent) -> None:
+        if event.control is None:
+            if event.why:
+                self.note(f"the chat is {clean(event.why)}")
+            return
+        from rostra.groupchat.floor import sentence
+
+        if event.control.what == "rewind":
+            self._shown = event.control.sequence
+        self.note(clean(sentence(event.control)))
 
     def _trouble(self, event: ChatEvent, what: str, why: str) -> None:
         self._break()

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from rostra.protocol import Refused
-from rostra.protocol.chat import ChatInfo, ChatMessage, ChatRef
+from rostra.protocol.chat import ChatInfo, ChatMessage, ChatRef, Found, Record, Records, RecordsRequest, SearchRequest
 from rostra.team.chats import Chats
 from rostra.team.instances import NoInstance
 
@@ -13,6 +13,7 @@ from . import archive
 from .connection import chats as running_chats
 from .connection import connected
 from .exits import of_result
+from .exporting import Exported
 from .following import Chat, coordinator_asked
 from .live import Live
 from .person import Person, at_terminal
@@ -50,6 +51,32 @@ async def transcript(chat: str, team: str = "") -> tuple[ChatInfo, list[ChatMess
             asked = Chats(client)
             return await asked.info(chat), [message async for message in asked.history(chat)]
     return archive.transcript(chat, team)
+
+
+async def exported(chat: str, team: str = "") -> Exported:
+    """A whole chat, as `transcript`, with every row. Raises `Refused`."""
+    with contextlib.suppress(NoInstance, Refused):
+        async with connected(team) as client:
+            asked, records = Chats(client), list[Record]()
+            while True:
+                wish = RecordsRequest(chat=chat, after=records[-1].link if records else 0)
+                page: Records = await coordinator_asked(client, "chat.records", wish, Records)
+                records += page.records
+                if not page.more or not page.records:
+                    break
+            info, messages = await asked.info(chat), tuple([message async for message in asked.history(chat)])
+            return Exported(chat=info, messages=messages, records=tuple(records), settings=page.settings)
+    return archive.exported(chat, team)
+
+
+async def found(wish: SearchRequest, team: str = "") -> list[Found]:
+    """The messages that a search finds: those of a running team, where one is named, and those on this disk."""
+    if team:
+        with contextlib.suppress(NoInstance):
+            async with connected(team) as client:
+                hits: list[Found] = await coordinator_asked(client, "chat.search", wish, list[Found])
+            return hits
+    return archive.found(wish, team)
 
 
 async def about(team: str, method: str, ref: ChatRef, reply: Any) -> Any:

@@ -58,6 +58,7 @@ from .options import ChatOptions
 from .reading import Kept
 from .roster import Roster
 from .rows import Row, Settings
+from .rules import rules_of
 from .runner import Runner
 from .selector import Selector
 from .signals import Signals
@@ -173,7 +174,9 @@ class Coordinator:
         if start.max_rounds < 0:
             raise Refused("max_rounds: 1 is the least; 0 means the team file's")
         max_rounds = start.max_rounds or self._options.max_rounds
-        return Settings(task=start.task, members=members, max_rounds=max_rounds, no_input=start.no_input)
+        return Settings(
+            task=start.task, members=members, max_rounds=max_rounds, no_input=start.no_input, rules=rules_of(self._options)
+        )
 
     async def _resume(self, kept: Kept) -> None:
         async with self._taking:

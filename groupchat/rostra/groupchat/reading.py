@@ -99,15 +99,23 @@ def history(connection: sqlite3.Connection, chat: str, after: int, limit: int) -
 
 
 def records(connection: sqlite3.Connection, chat: str, after: int) -> Records:
-    """The closed rows after the link `after` of the chain, as many as fit in a frame; raises `NoSuchChat`."""
+    """The closed rows after the link `after` of the chain, as many as fit in a frame, and last the open one.
+
+    Raises `NoSuchChat`.
+    """
     found = connection.execute(
         f"SELECT {_COLUMNS}, link, hash FROM row WHERE chat = ? AND link > ? ORDER BY link LIMIT {MAX_PAGE + 1}",  # noqa: S608
         (chat, after),
     ).fetchall()
-    rules = kept(connection, chat).settings.rules
+    if len(found) <= MAX_PAGE:
+        found += connection.execute(
+            f"SELECT {_COLUMNS}, link, hash FROM row WHERE chat = ? AND state = 'asked'",  # noqa: S608
+            (chat,),
+        ).fetchall()
+    settings = msgspec.to_builtins(kept(connection, chat).settings)
     all_of_them = [_record(one) for one in found]
     count = min(MAX_PAGE, prefix(map(weigh, all_of_them)))
-    return Records(records=tuple(all_of_them[:count]), more=len(found) > count, rules=rules)
+    return Records(records=tuple(all_of_them[:count]), more=len(found) > count, settings=settings)
 
 
 def _record(found: tuple[object, ...]) -> Record:

@@ -349,7 +349,7 @@ class Verdict(Payload, frozen=True, kw_only=True):
 
 
 class Record(Payload, frozen=True, kw_only=True):
-    """One closed row of a transcript as it is kept, with its place in the hash chain (docs/groupchat.md)."""
+    """One row of a transcript as it is kept, with its place in the hash chain (docs/groupchat.md); an open turn has none."""
 
     number: int
     kind: str
@@ -381,12 +381,15 @@ class RecordsRequest(Payload, frozen=True, kw_only=True):
 
 
 class Records(Payload, frozen=True, kw_only=True):
-    """Answer to `chat.records`: in the order of the chain, as many as fit in a frame; `more`: there are further ones."""
+    """Answer to `chat.records`: in the order of the chain, as many as fit in a frame; `more`: there are further ones.
+
+    A turn that is open is the last one.
+    """
 
     records: tuple[Record, ...] = ()
     more: bool = False
-    rules: dict[str, Any] = {}
-    """The rules that the chat was begun with, as far as they are data: for a replay."""
+    settings: dict[str, Any] = {}
+    """How the chat was begun, and by which rules, as far as they are data: for a replay."""
 
 
 class SearchRequest(Payload, frozen=True, kw_only=True):

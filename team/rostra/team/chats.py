@@ -198,6 +198,8 @@ class _Follower:
                         if caught_up.type == "result":
                             return
                 case ChatEvent():
+                    if event.control is not None and event.control.what == "rewind":
+                        self._seen = min(self._seen, event.control.sequence)
                     yield event
 
     async def _messages(self, event: ChatEvent) -> AsyncGenerator[ChatEvent, None]:

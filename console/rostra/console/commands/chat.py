@@ -3,11 +3,14 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rostra.console.options import ChatId, Json, Team
+
+from .floor import asked, floor
+from .past import past
 
 app = typer.Typer(rich_markup_mode=None)
 chat = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -150,29 +153,11 @@ def say(
     from rostra.console import texts
     from rostra.protocol.chat import ChatMessage, ChatSay
 
-    said: ChatMessage = _asked(team, "chat.say", ChatSay(chat=id_, content=texts.given(text), name=name), ChatMessage)
+    said: ChatMessage = asked(team, "chat.say", ChatSay(chat=id_, content=texts.given(text), name=name), ChatMessage)
     if as_json:
         texts.put_json(said)
     else:
         texts.say(f"message {said.sequence}")
-
-
-@chat.command()
-def stop(
-    id_: ChatId,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the result.")] = "stopped by an operator",
-    team: Team = "",
-    as_json: Json = False,
-) -> None:
-    """End a chat now."""
-    from rostra.console import texts
-    from rostra.protocol.chat import ChatInfo, ChatRef
-
-    info: ChatInfo = _asked(team, "chat.stop", ChatRef(chat=id_, reason=reason), ChatInfo)
-    if as_json:
-        texts.put_json(info)
-    else:
-        texts.say(f"{info.chat}: {info.result.stop_reason if info.result else info.state}")
 
 
 @chat.command()
@@ -185,12 +170,12 @@ def export(
     """Write the whole transcript as Markdown, JSON, JSON Lines or a page of HTML."""
     from rostra.console.exits import Code, Quit
     from rostra.console.exporting import FORMATS
-    from rostra.console.session import transcript
+    from rostra.console.session import exported
 
     render = FORMATS.get(format_)
     if render is None:
         raise Quit(Code.USAGE, f"the formats are {', '.join(FORMATS)}, not {format_!r}")
-    text = render(*asyncio.run(transcript(id_, team)))
+    text = render(asyncio.run(exported(id_, team)))
     if to:
         Path(to).write_text(text, encoding="utf-8")
     else:
@@ -271,12 +256,4 @@ def rate(
         texts.say(f"{learner} keeps it as memo {memo.number}")
 
 
-def _asked(team: str, method: str, payload: Any, reply: Any) -> Any:
-    from rostra.console.connection import connected
-    from rostra.console.following import coordinator_asked
-
-    async def asked() -> Any:
-        async with connected(team) as client:
-            return await coordinator_asked(client, method, payload, reply)
-
-    return asyncio.run(asked())
+chat.registered_commands += [*floor.registered_commands, *past.registered_commands]

@@ -55,6 +55,30 @@ def answer(
     as_json: Json = False,
 ) -> None:
     """Answer a question; the first answer wins. Exit code 1 when it is answered already or unknown."""
+    _answer(number, text, team, as_json)
+
+
+@app.command()
+def approve(
+    number: Annotated[int, typer.Argument(metavar="N", min=1, help="The question, as `rostra inbox` numbers it.")],
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """Answer a question with yes."""
+    _answer(number, "yes", team, as_json)
+
+
+@app.command()
+def deny(
+    number: Annotated[int, typer.Argument(metavar="N", min=1, help="The question, as `rostra inbox` numbers it.")],
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """Answer a question with no."""
+    _answer(number, "no", team, as_json)
+
+
+def _answer(number: int, text: str, team: str, as_json: bool) -> None:
     from rostra.console.connection import connected
     from rostra.console.following import coordinator_asked
     from rostra.console.texts import given, put_json, say
