@@ -1,4 +1,4 @@
-"""Messages routed one way from senders that never wait, each to a receiver of its own (rows 2 and 3)."""
+"""Messages routed one way from senders that never wait, each to a receiver of its own (rows 2 to 4)."""
 
 import os
 import tempfile
@@ -11,8 +11,11 @@ from benchmarks.machine import cpu_seconds
 from benchmarks.measure import Case, Effort, Sample
 from benchmarks.processes import Cast, Part, Pipe
 from benchmarks.wire import REQUEST, SNDMORE, BlockingPeer, broker
+from rostra.protocol.bundles import MARK, bundled, unbundle
 
 MESSAGES = 60_000
+TOGETHER = 16
+"""Messages that a coalescing sender has queued."""
 
 
 def receiver(pipe: Pipe, address: str, name: str, count: int, keys: Path | None = None) -> None:
@@ -43,6 +46,36 @@ def sender(pipe: Pipe, address: str, name: str, to: str, size: int, count: int, 
     pipe.recv()
 
 
+def bundle_receiver(pipe: Pipe, address: str, name: str, count: int) -> None:
+    """As `receiver`, for messages that come in bundles."""
+    peer = BlockingPeer(address, name)
+    peer.welcomed()
+    pipe.send("connected")
+    recv, taken = peer.recv, 0
+    while taken < count:
+        _, head, body = recv(), recv(), recv()
+        taken += len(unbundle(body)) if head[:2] == MARK else 1
+    pipe.send(time.monotonic())
+    pipe.recv()
+
+
+def bundle_sender(pipe: Pipe, address: str, name: str, to: str, size: int, count: int) -> None:
+    """As `sender`, with what is queued, `TOGETHER` messages, in one bundle."""
+    peer = BlockingPeer(address, name)
+    peer.welcomed()
+    pipe.send("connected")
+    send, receiver_name, body = peer.send, to.encode(), os.urandom(size)
+    pipe.recv()
+    began = time.monotonic()
+    for _ in range(count // TOGETHER):
+        for head, together in bundled([(REQUEST, body)] * TOGETHER):
+            send(receiver_name, SNDMORE)
+            send(head, SNDMORE)
+            send(together)
+    pipe.send(began)
+    pipe.recv()
+
+
 def run(relay: Part | None, senders: list[Part], receivers: list[Part], messages: int) -> Sample:
     """Let the senders begin, and wait for the last message; `relay`: whose CPU time is wanted."""
     before = cpu_seconds(relay.pid) if relay else 0.0
@@ -56,13 +89,14 @@ def run(relay: Part | None, senders: list[Part], receivers: list[Part], messages
     return sample
 
 
-def ours(pairs: int, size: int, messages: int) -> Sample:
+def ours(pairs: int, size: int, messages: int, *, bundles: bool = False) -> Sample:
     """One sample through our broker."""
-    each = messages // pairs
+    each = messages // pairs // TOGETHER * TOGETHER
+    give, take = (bundle_sender, bundle_receiver) if bundles else (sender, receiver)
     with Cast() as cast:
         relay, address = broker(cast)
-        receivers = [cast.ready(receiver, address, f"to-{number}", each) for number in range(pairs)]
-        senders = [cast.ready(sender, address, f"from-{number}", f"to-{number}", size, each) for number in range(pairs)]
+        receivers = [cast.ready(take, address, f"to-{number}", each) for number in range(pairs)]
+        senders = [cast.ready(give, address, f"from-{number}", f"to-{number}", size, each) for number in range(pairs)]
         return run(relay, senders, receivers, each * pairs)
 
 
@@ -92,8 +126,10 @@ def measurement(effort: Effort) -> dict[str, Case]:
     return {
         "C loop, 4 pairs": lambda: floor(4, 256, small),
         "rostra, 4 pairs": lambda: ours(4, 256, small),
+        "rostra in bundles, 4 pairs": lambda: ours(4, 256, small, bundles=True),
         "C loop, 16 pairs": lambda: floor(16, 256, small),
         "rostra, 16 pairs": lambda: ours(16, 256, small),
+        "rostra in bundles, 16 pairs": lambda: ours(16, 256, small, bundles=True),
         "C loop, 4 KiB": lambda: floor(4, 4096, large),
         "rostra, 4 KiB": lambda: ours(4, 4096, large),
     }
