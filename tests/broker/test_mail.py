@@ -395,6 +395,18 @@ def inspected_ms(store: MailStore) -> int:
     return stored
 
 
+def test_a_letter_that_is_there_is_confirmed_though_the_disk_is_full() -> None:
+    """Its first confirmation was lost. To refuse it now would make the sender send a second one."""
+    store = MailStore(None)
+    kept(store, letter(1))
+    (again,) = store.refuse(Store(b"r", letter(1)), "full")
+    assert isinstance(again, Kept)
+    (new,) = store.refuse(Store(b"r", letter(2), 1, 7), "full")
+    assert isinstance(new, Declined)
+    assert (new.code, new.round) == ("storage_full", 7)
+    store.close()
+
+
 def test_a_number_that_is_none_of_the_disk_is_an_answer_not_the_end() -> None:
     store = MailStore(None)
     (result,) = store.apply([Inspect(b"r", b"i" * 16, "mail.show", encode_body(MailQuery(recipient="ben", after=2**64 - 1)))])

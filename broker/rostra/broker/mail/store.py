@@ -119,6 +119,23 @@ class MailStore:
             raise
         return results
 
+    def refuse(self, operation: Store | Inspect, why: str) -> list[Result]:
+        """The answer to what the disk could not take: a letter that it has already is no less stored for that.
+
+        Nothing at all when the disk cannot even be read: the sender will ask again.
+        """
+        if isinstance(operation, Inspect):
+            return [Inspected(operation.route, operation.request, b"", error=why)]
+        letter = operation.letter
+        letter.number = 0
+        try:
+            known = letter.sequence <= self._highest((letter.source, letter.epoch, letter.recipient))
+        except sqlite3.Error:
+            return []
+        if known:
+            return [Kept(operation.route, letter)]
+        return [Declined(operation.route, letter, "storage_full", why, operation.round)]
+
     def _one(self, operation: Operation, results: list[Result]) -> None:
         match operation:
             case Store():
@@ -135,12 +152,7 @@ class MailStore:
     def _store(self, operation: Store) -> Result:
         letter = operation.letter
         key = (letter.source, letter.epoch, letter.recipient)
-        high = self._high.get(key)
-        if high is None:
-            row = self._db.execute("SELECT high FROM source WHERE source=? AND epoch=? AND recipient=?", key).fetchone()
-            if len(self._high) >= REMEMBERED:
-                self._high.clear()
-            high = self._high[key] = row[0] if row else 0
+        high = self._highest(key)
         if letter.sequence <= high:
             return Kept(operation.route, letter)
         if operation.previous > high:
@@ -160,6 +172,16 @@ class MailStore:
         self._boxes[letter.recipient] = (count + 1, size + len(letter.body))
         letter.number = cursor.lastrowid or 0
         return Kept(operation.route, letter)
+
+    def _highest(self, key: tuple[str, bytes, str]) -> int:
+        """The number of the newest letter of (source, epoch, recipient)."""
+        high = self._high.get(key)
+        if high is None:
+            row = self._db.execute("SELECT high FROM source WHERE source=? AND epoch=? AND recipient=?", key).fetchone()
+            if len(self._high) >= REMEMBERED:
+                self._high.clear()
+            high = self._high[key] = row[0] if row else 0
+        return high
 
     def _box(self, recipient: str) -> tuple[int, int]:
         box = self._boxes.get(recipient)

@@ -92,14 +92,14 @@ class Writer:
     def _refuse(self, operations: list[Operation], why: str) -> None:
         for operation in operations:
             if isinstance(operation, Store | Inspect):
-                self.results.extend(refuse(operation, "storage_full", why))
+                self.results.extend(self._store.refuse(operation, why))
             else:
                 self._owed.append(operation)
         self._poke()
 
 
 def refuse(operation: Operation, code: str = "unsupported", why: str = "this broker keeps no mail") -> list[Result]:
-    """The answers to an operation that is not done."""
+    """The answers to an operation where there is no mail."""
     match operation:
         case Store():
             operation.letter.number = 0
