@@ -82,6 +82,11 @@ def test_an_answer_names_several_options_where_several_may_be_named(method: str,
     assert (ballot and ballot.choices) == choices
 
 
+def test_voters_are_told_that_a_vote_is_secret() -> None:
+    assert question(proposal(secret=True)).startswith("Secret vote: Ship it?")
+    assert question(proposal()).startswith("Vote: Ship it?")
+
+
 def test_what_is_said_beside_the_vote_is_its_reason() -> None:
     said = read_ballot("It is tested. yes", proposal())
     assert said == Ballot(choices=("yes",), reason="It is tested. yes")

@@ -37,6 +37,8 @@ async def yes(message, context):
 
 @agent
 async def no(message, context):
+    if context.chat and "proposal" not in message.metadata:
+        await asyncio.Event().wait()  # its turns have no end
     return "no"
 
 class Ranker:
@@ -139,3 +141,15 @@ def test_an_agent_that_is_not_there_is_absent(team: Cli) -> None:
     done = team("vote", "voters", "Ship it?", "--members", "ann,dan", "--quorum", "2", code=1)
     assert done.out.splitlines()[-2].startswith("absent: dan (no_such_agent")
     assert done.out.splitlines()[-1] == "no decision: no quorum: 1 ballot, and 2 are needed"
+
+
+def test_the_members_of_a_chat_vote_on_record(team: Cli) -> None:
+    assert team("chat", "start", "voters", "Talk.", "--chat", "c1", "--members", "cyd,ann", "--detach").out == "c1\n"
+    tally = team("vote", "voters", "Ship it?", "--chat", "c1", "--tie", "first", "--json").json
+    assert (tally["winner"], tally["voted"]) == ("yes", ["cyd", "ann"])
+    recorded = [why for why in team("chat", "why", "c1", "--team", "voters", "--json").json if why["method"] == "vote"]
+    assert [why["tally"]["ballots"] for why in recorded] == [tally["ballots"]]
+    assert "3 of 2 voters" in team("vote", "voters", "Ship it?", "--chat", "c1", "--quorum", "3", code=2).err
+    assert "there is no chat 'c2'" in team("vote", "voters", "Ship it?", "--chat", "c2", code=1).err
+    assert "intact" in team("chat", "verify", "c1", "--team", "voters").out
+    team("chat", "stop", "c1", "--team", "voters")

@@ -19,7 +19,7 @@ _HOW = {
 def question(proposal: Proposal) -> str:
     """The proposal as it is put to a person, a model or a handler."""
     options = "\n".join(f"{number}. {option}" for number, option in enumerate(proposal.options, 1))
-    return f"Vote: {proposal.text}\n{options}\n{instruction(proposal)}"
+    return f"{'Secret vote' if proposal.secret else 'Vote'}: {proposal.text}\n{options}\n{instruction(proposal)}"
 
 
 def instruction(proposal: Proposal) -> str:
