@@ -82,6 +82,7 @@ def test_a_lone_message_is_no_bundle_and_a_large_one_travels_alone() -> None:
         pack([[encode_head(Bundle(1)), pack([list(request())])]]),
         pack([list(request())]) + b"\xc0",
     ],
+    ids=lambda body: f"{len(body)} bytes",
 )
 def test_a_bundle_of_more_or_other_than_it_may_hold_is_refused_as_a_whole(body: bytes) -> None:
     with pytest.raises(BadMessage):
