@@ -151,5 +151,8 @@ def test_the_members_of_a_chat_vote_on_record(team: Cli) -> None:
     assert [why["tally"]["ballots"] for why in recorded] == [tally["ballots"]]
     assert "3 of 2 voters" in team("vote", "voters", "Ship it?", "--chat", "c1", "--quorum", "3", code=2).err
     assert "there is no chat 'c2'" in team("vote", "voters", "Ship it?", "--chat", "c2", code=1).err
+    shown = team("chat", "why", "c1", "--team", "voters").out.splitlines()
+    assert shown[-4].endswith(": Ship it? → yes: a tie between 'yes' and 'no' (each has half of the votes); 'yes' stands first")
+    assert shown[-3:] == ["    method: vote", "    cyd voted: no", "    ann voted: yes (I say yes, or else tea.)"]
     assert "intact" in team("chat", "verify", "c1", "--team", "voters").out
     team("chat", "stop", "c1", "--team", "voters")

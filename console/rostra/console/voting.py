@@ -80,6 +80,18 @@ def show(tally: Tally) -> None:
     put(f"{tally.winner}: {tally.reason}" if tally.winner else f"no decision: {tally.reason}")
 
 
+def voted(tally: Tally) -> list[tuple[str, str]]:
+    """Who voted how, and who did not: what, and in words."""
+    said = [
+        (
+            f"{ballot.voter or 'a member'} voted",
+            (" > ".join(ballot.choices) or "abstains") + (f" ({ballot.reason})" if ballot.reason else ""),
+        )
+        for ballot in tally.ballots
+    ]
+    return [*said, *((f"{voter} did not vote", why) for voter, why in tally.absent.items())]
+
+
 def weights(text: str) -> dict[str, float]:
     """`a=2,b=0.5` as a map; raises `Quit`."""
     found: dict[str, float] = {}

@@ -127,7 +127,11 @@ def tail(
 
 @chat.command()
 def attach(id_: ChatId, team: Team = "", deltas: Deltas = False, as_json: Json = False) -> None:
-    """Follow a chat from its beginning, and answer its questions. Ctrl-C leaves it; the chat goes on."""
+    """Follow a chat from its beginning, and answer its questions.
+
+    At a terminal the first Ctrl-C gives the floor to the chat's admin, who is asked here; the next one leaves the chat, which
+    goes on. Without an admin the first one leaves it.
+    """
     raise typer.Exit(asyncio.run(_attached(id_, team, last=None, ask=True, deltas=deltas, as_json=as_json)))
 
 
@@ -138,7 +142,7 @@ async def _attached(id_: str, team: str, *, last: int | None, ask: bool, deltas:
 
     async with connected(team) as client, Chat(client, id_, presence=True, through_rest=ask) as following:
         after = 0 if last is None else max(0, (await following.info()).messages - last)
-        return await followed(following, as_json=as_json, deltas=deltas, ask=ask, after=after)
+        return await followed(following, as_json=as_json, deltas=deltas, ask=ask, after=after, takes=ask)
 
 
 @chat.command()
@@ -189,10 +193,11 @@ def why(
     team: Team = "",
     as_json: Json = False,
 ) -> None:
-    """How the speakers were chosen: the candidates, who was ruled out by what, the model's answers, the fallback."""
+    """How the speakers were chosen: the candidates, who was ruled out by what, the model's answers, the ballots, the fallback."""
     from rostra.console import texts
     from rostra.console.session import about
     from rostra.console.terminal import Style, clean
+    from rostra.console.voting import voted
     from rostra.protocol.chat import ChatRef, Why
 
     reasons: list[Why] = asyncio.run(about(team, "chat.why", ChatRef(chat=id_, sequence=turn), list[Why]))
@@ -207,6 +212,7 @@ def why(
             ("candidates", ", ".join(one.candidates)),
             *((f"not {name}", rule) for name, rule in one.removed.items()),
             *(("the model said", answer) for answer in one.answers),
+            *(voted(one.tally) if one.tally else ()),
             ("fallback", one.fallback),
         ]
         for what, text in details:
