@@ -97,8 +97,8 @@ class Run:
         return self._finished()
 
     def _finished(self) -> Finished:
-        code = self._process.returncode or 0
-        code = 128 - code if code < 0 else code
+        ended = self._process.returncode
+        code = 128 + signal.SIGKILL if ended is None else 128 - ended if ended < 0 else ended  # an end not seen is no success
         note = self._ended
         if not note and code == TIME_IS_OVER:
             note = self._late()
