@@ -74,6 +74,7 @@ async def test_describe_tells_who_it_is(join: Join) -> None:
     assert member == Member(name="ann", description="Tests.", kind="handler")
 
 
+@pytest.mark.semantics("S1.13", "S4.7")
 async def test_own_words_are_assistant_and_others_words_are_user(join: Join) -> None:
     await actor(join, witness)
     coordinator = await join("coordinator")
@@ -126,6 +127,7 @@ async def test_a_turn_tried_again_under_another_id_sees_the_same_conversation(jo
     assert await speak(coordinator, "ann", asked) == await speak(coordinator, "ann", asked)
 
 
+@pytest.mark.semantics("S4.7")
 async def test_a_member_that_lost_its_memory_fetches_the_history_in_pages(join: Join) -> None:
     transcript = [said("ann" if place % 2 == 0 else "bob", f"m{place}", place) for place in range(1, 8)]
     asked: list[int] = []
@@ -223,6 +225,7 @@ async def test_an_answer_of_a_wrong_type_is_an_error_that_names_it(join: Join) -
         await speak(coordinator, "ann", turn(2, said("user", "task", 1)))
 
 
+@pytest.mark.semantics("S4.12")
 async def test_an_exception_of_a_handler_reaches_the_caller_and_the_next_turn_works(join: Join) -> None:
     async def moody(message: ChatMessage) -> str:
         if message.text == "bad":

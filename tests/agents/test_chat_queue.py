@@ -157,7 +157,7 @@ async def test_a_function_that_makes_the_opening_gets_the_carryover_and_decides_
     assert result.chat_history[0].text == "about tides"
 
 
-@pytest.mark.semantics("S4.6")
+@pytest.mark.semantics("S4.10")
 async def test_a_chat_of_two_says_why_it_ended() -> None:
     user, ann = person(), assistant("ann", "one", "TERMINATE")
     assert (await user.initiate_chat(ann, message="hi", max_turns=1)).stop_reason == "max_turns: 1 round trips"

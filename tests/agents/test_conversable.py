@@ -98,6 +98,7 @@ ROWS: list[tuple[HumanInputMode, str, int, str | None, bool, str | None]] = [
 
 
 @pytest.mark.parametrize(("mode", "message", "limit", "answer", "asked", "reply"), ROWS)
+@pytest.mark.semantics("S1.2", "S1.4", "S1.5", "S1.6", "S4.1")
 async def test_a_person_is_asked_and_obeyed_as_the_table_says(
     mode: HumanInputMode, message: str, limit: int, answer: str | None, asked: bool, reply: str | None
 ) -> None:
@@ -109,6 +110,7 @@ async def test_a_person_is_asked_and_obeyed_as_the_table_says(
     assert (None if got is None else got.text) == reply
 
 
+@pytest.mark.semantics("S1.3")
 async def test_text_of_a_person_begins_the_count_anew() -> None:
     agent = ConversableAgent("ann", human_input_mode="NEVER", max_consecutive_auto_reply=2, default_auto_reply="auto")
     own = said("ann", "auto", 2, role="assistant")
@@ -131,6 +133,7 @@ async def test_why_there_is_no_answer_is_told() -> None:
     assert context.reason == "ann received a termination message"
 
 
+@pytest.mark.semantics("S1.7")
 async def test_a_person_who_speaks_over_tool_calls_interrupts_them() -> None:
     agent = UserProxyAgent("ann", executes=[add])
     calls = (ToolCall(id="1", name="add", arguments='{"a":1,"b":2}'), ToolCall(id="2", name="add"))
@@ -147,11 +150,13 @@ async def test_the_question_names_the_chat_and_who_asks() -> None:
     assert "bob" in person.asked[0].text
 
 
+@pytest.mark.semantics("S1.2")
 async def test_a_termination_test_of_ones_own_is_used() -> None:
     agent = ConversableAgent("ann", human_input_mode="NEVER", is_termination_msg=lambda message: "bye" in message.text)
     assert await turn(agent, said("bob", "well, bye")) is None
 
 
+@pytest.mark.semantics("S1.1", "S1.3")
 def test_defaults_are_autogens() -> None:
     agent = ConversableAgent("ann")
     assert agent.system_message == agent.description == "You are a helpful AI Assistant."
@@ -165,6 +170,7 @@ def test_defaults_are_autogens() -> None:
 # ---- the reply chain
 
 
+@pytest.mark.semantics("S1.8")
 async def test_later_registrations_are_tried_first_and_the_first_final_one_wins() -> None:
     tried: list[str] = []
     agent = ConversableAgent("ann", human_input_mode="NEVER")
@@ -183,6 +189,7 @@ async def test_later_registrations_are_tried_first_and_the_first_final_one_wins(
     assert (answer.text, tried) == ("second", ["third", "second"])
 
 
+@pytest.mark.semantics("S1.10")
 async def test_a_final_none_is_no_reply() -> None:
     agent = ConversableAgent("ann", human_input_mode="NEVER", default_auto_reply="auto")
     agent.register_reply("bob", lambda agent, conversation: (True, None))
@@ -190,6 +197,7 @@ async def test_a_final_none_is_no_reply() -> None:
     assert await turn(agent, said("eve", "hi")) is not None
 
 
+@pytest.mark.semantics("S1.8")
 async def test_the_others_can_be_removed() -> None:
     agent = ConversableAgent("ann", human_input_mode="ALWAYS", default_auto_reply="auto")
     agent.register_reply("nobody", lambda agent, conversation: (True, "x"), remove_other_reply_funcs=True)
@@ -198,6 +206,7 @@ async def test_the_others_can_be_removed() -> None:
     assert answer.text == "auto"
 
 
+@pytest.mark.semantics("S1.11")
 def test_triggers_are_classes_names_agents_predicates_none_and_lists() -> None:
     bob, eve = AssistantAgent("bob"), UserProxyAgent("eve")
     assert fires(AssistantAgent, bob)
@@ -215,6 +224,7 @@ def test_triggers_are_classes_names_agents_predicates_none_and_lists() -> None:
         ConversableAgent("ann").register_reply(3, lambda agent, conversation: (False, None))
 
 
+@pytest.mark.semantics("S1.27")
 async def test_hooks_change_what_is_seen_and_said_and_not_the_history() -> None:
     model = Watched("answer")
     agent = AssistantAgent("ann", "sys", model=model)
@@ -258,6 +268,7 @@ async def test_an_assistant_without_a_model_says_so() -> None:
         await turn(AssistantAgent("ann"), said("bob", "hi"))
 
 
+@pytest.mark.semantics("S1.29")
 async def test_tools_are_run_and_the_model_is_asked_again_within_one_turn() -> None:
     model = Watched(call("add", '{"a": 1, "b": 2}'), call("nope"), "3")
     agent = AssistantAgent("ann", "sys", model=model, tools=[add])
@@ -293,6 +304,7 @@ async def test_rounds_of_tool_calls_are_bounded_and_the_last_word_is_text() -> N
     assert [len(request.tools) for request in model.requests] == [1, 1, 1, 0]
 
 
+@pytest.mark.semantics("S1.22")
 async def test_calls_of_tools_that_run_elsewhere_are_the_answer() -> None:
     model = Watched({"text": "let us see", **call("add", '{"a": 1, "b": 2}')}, "it is 3")
     asks = AssistantAgent("ann", "sys", model=model, offers=[add])
@@ -325,6 +337,7 @@ async def test_calls_without_responses_are_told_as_text() -> None:
     ]
 
 
+@pytest.mark.semantics("S1.26")
 async def test_code_goes_back_to_ones_own_last_message(monkeypatch: pytest.MonkeyPatch) -> None:
     from rostra.agents.code import CodeBlock, CodeExecution, CodeRunner
 
@@ -357,6 +370,7 @@ def pair(*replies: str, **options: Any) -> tuple[UserProxyAgent, AssistantAgent]
     return user, AssistantAgent("ann", model=Watched(*replies), silent=True)
 
 
+@pytest.mark.semantics("S1.13", "S1.15")
 async def test_two_agents_talk_until_one_terminates() -> None:
     user, ann = pair("one", "two", "TERMINATE")
     result = await user.initiate_chat(ann, message="begin")
@@ -367,6 +381,7 @@ async def test_two_agents_talk_until_one_terminates() -> None:
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.semantics("S1.15")
 async def test_max_turns_counts_round_trips(turns: int) -> None:
     user, ann = pair(*"abcdef")
     result = await user.initiate_chat(ann, message="begin", max_turns=turns)
@@ -382,6 +397,7 @@ async def test_a_long_talk_needs_no_deep_stack() -> None:
     assert len(result.chat_history) == 1502
 
 
+@pytest.mark.semantics("S1.3")
 async def test_history_is_cleared_or_kept_and_counters_begin_anew() -> None:
     user, ann = pair("one", "TERMINATE", "TERMINATE")
     user.max_consecutive_auto_reply = 1
@@ -392,6 +408,7 @@ async def test_history_is_cleared_or_kept_and_counters_begin_anew() -> None:
     assert len((await user.initiate_chat(ann, message="anew")).chat_history) == 2
 
 
+@pytest.mark.semantics("S1.16")
 async def test_an_opening_may_be_asked_of_a_person_or_made_by_a_function() -> None:
     user, ann = pair("TERMINATE", "TERMINATE", human=Person("from pat"))
     result = await user.initiate_chat(ann)
@@ -404,6 +421,7 @@ async def test_an_opening_may_be_asked_of_a_person_or_made_by_a_function() -> No
     assert result.chat_history[0].text == "user to ann about brokers"
 
 
+@pytest.mark.semantics("S1.18")
 async def test_summaries_are_the_last_message_a_reflection_or_a_function() -> None:
     user, ann = pair("the answer is 3 TERMINATE", "gist")
     result = await user.initiate_chat(ann, message="begin", max_turns=1)
@@ -419,6 +437,7 @@ async def test_summaries_are_the_last_message_a_reflection_or_a_function() -> No
     assert result.summary == ""
 
 
+@pytest.mark.semantics("S1.22")
 async def test_tools_are_offered_by_one_and_run_by_the_other() -> None:
     user = UserProxyAgent("user", human_input_mode="NEVER", silent=True)
     ann = AssistantAgent("ann", model=ScriptedModel([call("add", '{"a": 20, "b": 22}'), "42", "TERMINATE"]), silent=True)
@@ -433,6 +452,7 @@ async def test_tools_are_offered_by_one_and_run_by_the_other() -> None:
     ]
 
 
+@pytest.mark.semantics("S1.12")
 async def test_a_message_without_content_and_calls_is_refused_and_not_kept() -> None:
     user, ann = pair()
     for bad in ({"role": "user"}, ChatMessage(content=None)):
@@ -441,6 +461,7 @@ async def test_a_message_without_content_and_calls_is_refused_and_not_kept() -> 
     assert (user.last_message(ann), ann.last_message(user)) == (None, None)
 
 
+@pytest.mark.semantics("S1.14")
 async def test_a_message_is_answered_only_where_that_is_wanted() -> None:
     user, ann = pair("one", "two")
     await user.send("quiet", ann)
@@ -458,10 +479,12 @@ async def test_a_message_is_answered_only_where_that_is_wanted() -> None:
         ("before", [{"type": "image"}], [{"type": "text", "text": "Context: \nbefore"}, {"type": "image"}]),
     ],
 )
+@pytest.mark.semantics("S1.17")
 def test_carryover_is_added_to_the_opening(carryover: Any, content: Any, expected: Any) -> None:
     assert with_carryover(content, carryover) == expected
 
 
+@pytest.mark.semantics("S1.17")
 def test_any_other_carryover_is_an_error() -> None:
     with pytest.raises(ValueError, match="a carryover is text or a list, not int"):
         with_carryover("task", 3)

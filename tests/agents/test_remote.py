@@ -153,7 +153,7 @@ async def test_nobody_speaks_in_anothers_name(join: Join) -> None:
     assert seen == ["eve/user"]
 
 
-@pytest.mark.semantics("S4.20")
+@pytest.mark.semantics("S4.16")
 async def test_an_answer_is_not_made_twice_when_the_agent_dies_before_it_is_heard(join: Join, tmp_path: Path) -> None:
     ann = assistant("ann", "paid once")
     path, id_ = tmp_path / "state.db", b"0123456789abcdef"

@@ -61,7 +61,7 @@ def test_replicas_share_what_is_on_disk(tmp_path: Path) -> None:
     other.close()
 
 
-@pytest.mark.semantics("S4.20", "S4.6b")
+@pytest.mark.semantics("S4.16")
 async def test_a_turn_that_was_answered_before_a_crash_is_not_worked_on_again(join: Join, tmp_path: Path) -> None:
     worked: list[str] = []
 

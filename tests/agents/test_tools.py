@@ -49,6 +49,7 @@ async def run(one: FunctionTool, **arguments: Any) -> str:
     return await one.run(msgspec.json.encode(arguments).decode(), CONTEXT)
 
 
+@pytest.mark.semantics("S1.22")
 def test_the_schema_follows_from_the_annotations() -> None:
     assert msgspec.to_builtins(add.schema) == {
         "name": "add",
@@ -112,10 +113,12 @@ async def test_arguments_are_checked_and_the_model_is_told(arguments: str, answe
     assert await add.run(arguments, CONTEXT) == answer
 
 
+@pytest.mark.semantics("S1.24")
 async def test_bad_json_is_an_answer_that_says_so() -> None:
     assert (await add.run('{"a": ', CONTEXT)).startswith("Error: the arguments are not valid JSON")
 
 
+@pytest.mark.semantics("S1.25")
 async def test_line_breaks_inside_strings_are_repaired() -> None:
     @tool(description="Echoes.")
     def echo(text: str) -> str:
@@ -143,6 +146,7 @@ def test_any_text_is_arguments_or_a_named_error(text: str) -> None:
         assert isinstance(parse_arguments(text), dict)
 
 
+@pytest.mark.semantics("S1.24")
 async def test_an_exception_is_an_answer() -> None:
     @tool(description="Fails.")
     async def fail() -> None:
@@ -187,6 +191,7 @@ async def test_a_plain_tool_runs_beside_the_loop() -> None:
     assert await run(thread) == "false"
 
 
+@pytest.mark.semantics("S1.23")
 async def test_calls_run_at_once_and_are_answered_in_order() -> None:
     both = asyncio.Barrier(2)
 

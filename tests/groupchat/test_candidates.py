@@ -54,6 +54,7 @@ DISALLOWED = Transitions(disallowed={"a": ("a", "b"), "c": ("a", "b", "c")})
         (rules(transitions=Transitions(allowed={"a": ("a", "b")})), "a", calls("count"), ("b",)),
     ],
 )
+@pytest.mark.semantics("S2.5", "S2.6", "S2.7", "S2.8")
 def test_the_rules_leave(options: ChatOptions, speaker: str, message: ChatMessage | None, expected: tuple[str, ...]) -> None:
     narrowed = narrow(options, (A, B, C), speaker, message)
     assert isinstance(narrowed, Candidates)
@@ -67,6 +68,7 @@ def test_the_rules_leave(options: ChatOptions, speaker: str, message: ChatMessag
     [Transitions(allowed={"a": ()}), Transitions(allowed={"b": ("a",)}), Transitions(disallowed={"a": ("a", "b", "c")})],
     ids=["empty", "missing", "all edges disallowed"],
 )
+@pytest.mark.semantics("S4.4")
 def test_a_sink_ends_the_chat_gracefully(transitions: Transitions) -> None:
     nobody = narrow(rules(transitions=transitions), (A, B, C), "a", None)
     assert isinstance(nobody, Nobody)
@@ -79,6 +81,7 @@ def test_a_graph_that_leads_back_to_the_last_speaker_only_by_disallowing_the_res
     assert nobody.outcome == "ended"
 
 
+@pytest.mark.semantics("S2.5")
 def test_a_function_that_nobody_executes_is_named_in_the_error() -> None:
     nobody = narrow(rules(), (A,), "a", calls("count"))
     assert isinstance(nobody, Nobody)

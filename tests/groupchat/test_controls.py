@@ -21,6 +21,7 @@ def speakers(desk: Desk) -> list[str]:
     return [message.name for message in desk.messages]
 
 
+@pytest.mark.semantics("S3.3")
 def test_a_pause_lets_the_open_turn_be_finished_and_begins_no_other() -> None:
     desk = Desk(options("a", "b"))
     desk.select()
@@ -137,6 +138,7 @@ def test_next_at_once_takes_the_open_turn_back() -> None:
 
 
 @pytest.mark.parametrize("moment", ["selecting", "asking", "paused"])
+@pytest.mark.semantics("S2.18")
 def test_a_takeover_gives_the_admin_the_floor_at_any_moment(moment: str) -> None:
     desk = Desk(options("a", "b", "boss", admin="boss"))
     if moment == "asking":
@@ -154,6 +156,7 @@ def test_a_takeover_gives_the_admin_the_floor_at_any_moment(moment: str) -> None
 
 
 @pytest.mark.parametrize("admin", ["", "stranger", "a"])
+@pytest.mark.semantics("S2.18")
 def test_a_takeover_without_an_admin_who_can_be_asked_pauses(admin: str) -> None:
     desk = Desk(options("a", "b", admin=admin), no_input=True)
     desk.select()

@@ -60,6 +60,7 @@ async def test_members_speak_in_rotation_until_the_rounds_are_used_up(join: Join
     assert (result.outcome, result.messages, result.usage.tokens) == ("limit", 5, 60)
 
 
+@pytest.mark.semantics("S2.2", "S2.17")
 async def test_a_member_receives_only_what_came_after_its_own_last_message(join: Join, held: Open) -> None:
     members = [Speaker(await join(name)) for name in ("a", "b", "c")]
     await held(options("a", "b", "c", max_rounds=7, introductions=True))
@@ -69,6 +70,7 @@ async def test_a_member_receives_only_what_came_after_its_own_last_message(join:
     assert [message.name for message in members[2].turns[1].messages] == ["a", "b"]
 
 
+@pytest.mark.semantics("S4.6")
 async def test_a_member_that_raises_is_tried_again_and_then_passed_over(join: Join, held: Open) -> None:
     def broken(_: Turn) -> str:
         raise RuntimeError("out of ink")
@@ -162,6 +164,7 @@ async def test_a_member_that_died_in_its_turn_gets_the_same_turn_when_it_is_back
     assert back.ids == first_ids
 
 
+@pytest.mark.semantics("S2.19")
 async def test_a_chat_goes_on_with_the_same_turn_under_a_new_coordinator(
     join: Join, tmp_path: Path, transport: Callable[[], Transport]
 ) -> None:
@@ -320,6 +323,7 @@ async def test_a_member_without_anything_to_say_ends_the_chat_with_its_reason(jo
     assert (result.outcome, result.stop_reason, result.messages) == ("ended", "a is done", 1)
 
 
+@pytest.mark.semantics("S4.5")
 async def test_the_termination_message_is_in_the_transcript_and_published(join: Join, held: Open) -> None:
     Speaker(await join("a"), lambda _: "all good. TERMINATE")
     Speaker(await join("b"))
@@ -342,6 +346,7 @@ async def test_time_ends_a_chat_in_the_middle_of_a_turn(join: Join, held: Open) 
     assert "0.3 seconds" in result.stop_reason
 
 
+@pytest.mark.semantics("S2.13", "S4.13")
 async def test_the_model_selects_and_its_answers_are_on_record(join: Join, held: Open) -> None:
     asked: list[CompletionRequest] = []
     answers = iter(("either coder or critic", "Critic", "coder"))
@@ -366,6 +371,7 @@ async def test_the_model_selects_and_its_answers_are_on_record(join: Join, held:
     assert [why.speaker for why in one] == ["coder"]
 
 
+@pytest.mark.semantics("S4.3", "S4.15")
 async def test_a_person_chooses_the_speaker_through_the_inbox(join: Join, held: Open) -> None:
     for name in ("a", "b"):
         Speaker(await join(name))
@@ -385,6 +391,7 @@ async def test_a_person_chooses_the_speaker_through_the_inbox(join: Join, held: 
     assert "left the choice open" in whys[1].fallback
 
 
+@pytest.mark.semantics("S4.15")
 async def test_without_people_a_question_makes_the_chat_rest_until_it_is_answered(join: Join, held: Open) -> None:
     a = await join("a")
 
@@ -499,6 +506,7 @@ async def test_what_a_member_says_of_itself_goes_before_the_options(join: Join, 
     assert (await info(console, "c1")).members[2].description == "counts"
 
 
+@pytest.mark.semantics("S2.3", "S4.2")
 async def test_a_function_selects_in_a_thread_and_what_it_does_wrong_is_mended(join: Join, held: Open) -> None:
     choices: list[Any] = ["b", "nobody-known", ValueError("oops"), "random", None]
     threads: list[threading.Thread] = []
@@ -524,6 +532,7 @@ async def test_a_function_selects_in_a_thread_and_what_it_does_wrong_is_mended(j
     assert threading.main_thread() not in threads
 
 
+@pytest.mark.semantics("S2.4")
 async def test_a_coordinator_with_impossible_options_is_not_made(join: Join, tmp_path: Path) -> None:
     client = await join(COORDINATOR)
     with pytest.raises(BadOptions, match="two members"):

@@ -40,6 +40,7 @@ def test_a_turn_is_journalled_before_it_is_asked_and_written_before_it_is_publis
     assert [type(effect) for effect in effects] == [Close, Publish, Select]
 
 
+@pytest.mark.semantics("S2.1")
 def test_rounds_count_messages_with_the_opening() -> None:
     desk = Desk(options("a", "b", max_rounds=3))
     desk.turn()
@@ -178,6 +179,7 @@ def test_the_opening_ends_no_chat_by_what_it_says() -> None:
     assert desk.result is not None
 
 
+@pytest.mark.semantics("S4.14")
 def test_conditions_are_counted_over_the_transcript_so_that_a_restart_resets_none() -> None:
     desk = Desk(options("a", "b", stop='idle(3) | text("one") & text("two")', max_rounds=50))
     desk.turn("one")
@@ -301,6 +303,7 @@ answers = st.sampled_from(
 
 @patient
 @given(st.lists(answers, max_size=60), st.integers(0, 2), st.sampled_from([True, False]))
+@pytest.mark.semantics("S4.10")
 def test_whatever_happens_there_are_no_gaps_no_doubles_and_always_a_reason(script: list[str], retries: int, repeat: bool) -> None:
     desk = Desk(options("a", "b", "c", max_rounds=9, turn_retries=retries, repeat=repeat, stop="idle(4)"))
     for number, step in enumerate(script):

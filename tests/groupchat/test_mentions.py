@@ -33,6 +33,7 @@ NAMES = ("coder", "coder-1", "writer", "story_writer", "qa")
         ("история", []),
     ],
 )
+@pytest.mark.semantics("S4.8", "S2.14")
 def test_the_longest_name_counts_on_word_boundaries(text: str, found: list[str]) -> None:
     assert list(mentioned(text, NAMES)) == found
 
@@ -54,6 +55,7 @@ name = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True).filter(lambda one:
 
 @patient
 @given(st.lists(name, min_size=1, max_size=6, unique=True), st.data())
+@pytest.mark.semantics("S2.14")
 def test_each_name_is_found_alone_in_every_spelling(names: list[str], data: st.DataObject) -> None:
     wanted = data.draw(st.sampled_from(names))
     spelling = wanted.replace("_", data.draw(st.sampled_from(["_", r"\_", " "])))

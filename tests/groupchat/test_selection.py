@@ -32,6 +32,7 @@ MEMBERS = (
         ("user", "bc", "b"),
     ],
 )
+@pytest.mark.semantics("S2.9")
 def test_the_next_in_rotation_is(last: str, candidates: str, expected: str) -> None:
     assert rotation(tuple("abc"), last, tuple(candidates)) == expected
 
@@ -43,10 +44,12 @@ def test_rotation_among_nobody_is_an_error() -> None:
 
 @patient
 @given(st.integers(), st.integers(1, 10_000), st.lists(st.text(), min_size=1, unique=True))
+@pytest.mark.semantics("S2.10")
 def test_a_draw_depends_on_seed_and_place_alone(seed: int, place: int, candidates: list[str]) -> None:
     assert drawn(seed, place, candidates) == drawn(seed, place, tuple(candidates))
 
 
+@pytest.mark.semantics("S2.10")
 def test_draws_are_spread_over_the_candidates() -> None:
     counts = Counter(drawn(7, place, ("a", "b", "c")) for place in range(3000))
     assert all(900 < counts[name] < 1100 for name in "abc")
@@ -72,10 +75,12 @@ def test_draws_are_spread_over_the_candidates() -> None:
         ("²", None),
     ],
 )
+@pytest.mark.semantics("S2.11")
 def test_a_person_chooses_by_number_or_name(answer: str, expected: str | None) -> None:
     assert manual_choice(answer, ("coder", "critic", "qa")) == expected
 
 
+@pytest.mark.semantics("S2.11", "S4.3")
 def test_the_question_numbers_the_candidates_only() -> None:
     question = manual_question("c1", MEMBERS, ("critic", "qa"), "7 is no number here.")
     assert question.options == ("critic", "qa")
@@ -89,6 +94,7 @@ def dialogue(*history: ChatMessage, candidates: tuple[str, ...] = ("coder", "cri
     return Dialogue(MEMBERS, history, candidates)
 
 
+@pytest.mark.semantics("S2.12")
 def test_the_model_is_shown_the_members_the_conversation_and_the_question() -> None:
     first, said, last = dialogue(ChatMessage(name="user", content="Build it.")).messages
     assert first.role == last.role == "system"
@@ -100,6 +106,7 @@ def test_the_model_is_shown_the_members_the_conversation_and_the_question() -> N
     assert "qa" not in last.text
 
 
+@pytest.mark.semantics("S2.15")
 def test_a_pending_call_is_not_shown_but_what_a_tool_answered_is() -> None:
     call = ToolCall(id="1", name="count")
     one = dialogue(
@@ -111,11 +118,13 @@ def test_a_pending_call_is_not_shown_but_what_a_tool_answered_is() -> None:
     assert not any(message.tool_calls for message in one.messages)
 
 
+@pytest.mark.semantics("S2.13")
 def test_a_single_name_decides() -> None:
     one = dialogue()
     assert one.answer("The critic should go next.") == "critic"
 
 
+@pytest.mark.semantics("S2.13")
 def test_several_names_and_none_are_asked_again_with_what_was_wrong() -> None:
     one = dialogue()
     before = one.messages

@@ -52,6 +52,7 @@ conditions = st.recursive(
 
 @patient
 @given(conditions)
+@pytest.mark.semantics("S3.1")
 def test_a_condition_is_what_its_own_text_says(condition: Condition) -> None:
     assert parse(str(condition)) == condition
 
@@ -163,6 +164,7 @@ ANSWER = message("4", "b", role="tool", tool_responses=(ToolResponse(id="1", con
         (TextMention("x") | MaxMessages(2), (message(),), True),
     ],
 )
+@pytest.mark.semantics("S3.1", "S3.2")
 def test_a_condition_is_met(condition: Condition, messages: tuple[ChatMessage, ...], met: bool) -> None:
     found = looked(condition, *messages)
     assert (found is not None) == met
@@ -182,6 +184,7 @@ def test_a_condition_is_met(condition: Condition, messages: tuple[ChatMessage, .
         (Timeout(60), Usage(), 59.9, False),
     ],
 )
+@pytest.mark.semantics("S3.2")
 def test_a_limit_is_reached(condition: Condition, usage: Usage, seconds: float, met: bool) -> None:
     found = Watch(condition).look(Facts().with_usage([usage]).at(seconds))
     assert (found is not None) == met

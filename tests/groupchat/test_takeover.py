@@ -358,6 +358,7 @@ async def interrupted(console: Client, held: Coordinator, chat: str, admin: str,
     return waits
 
 
+@pytest.mark.semantics("S2.18")
 async def test_signals_at_random_instants_give_the_floor_within_half_a_second_and_lose_nothing(tmp_path: Path) -> None:
     chance, broker, waits, numbers = random.Random(5), MemoryBroker(), list[float](), itertools.count()
 

@@ -49,7 +49,7 @@ async def answer(message, context):
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.semantics("S4.20")
+@pytest.mark.semantics("S4.16")
 async def test_an_agent_killed_between_its_answer_and_the_delivery_works_once_and_has_its_state(tmp_path: Path) -> None:
     (tmp_path / "team.toml").write_text(TEAM.format(state="sqlite"))
     (tmp_path / "frail.py").write_text(FRAIL)

@@ -40,6 +40,7 @@ async def test_a_chat_is_held_in_this_process() -> None:
     assert "max_rounds" in result.stop_reason
 
 
+@pytest.mark.semantics("S3.4")
 async def test_a_stream_says_the_same_as_a_run() -> None:
     async with pair() as team:
         result = await team.run("go", chat="first")
@@ -54,6 +55,7 @@ async def test_a_stream_says_the_same_as_a_run() -> None:
     assert [event.type for event in events if isinstance(event, ChatEvent)].count("selected") == 3
 
 
+@pytest.mark.semantics("S3.5", "S4.12")
 async def test_a_team_holds_one_chat_after_another_and_remembers_them() -> None:
     async with pair() as team:
         await team.run("one", chat="a")
@@ -79,6 +81,7 @@ async def test_an_agent_can_be_asked_outside_any_chat() -> None:
             await team.ask("bad", "you?")
 
 
+@pytest.mark.semantics("S4.6")
 async def test_a_member_that_fails_is_told_and_does_not_end_the_others_work() -> None:
     agents = [Says("ping", "hi"), Says("bad", "raise"), Says("pong", "ho")]
     async with Team.local(agents, selection="round_robin", max_rounds=3, turn_retries=0) as team:
