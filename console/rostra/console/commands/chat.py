@@ -153,11 +153,13 @@ def say(
     team: Team = "",
     as_json: Json = False,
 ) -> None:
-    """Say something in a chat, without taking anybody's turn."""
+    """Say something in a chat, without taking anybody's turn. Returns when it is in the transcript: after the open turn."""
     from rostra.console import texts
     from rostra.protocol.chat import ChatMessage, ChatSay
 
-    said: ChatMessage = asked(team, "chat.say", ChatSay(chat=id_, content=texts.given(text), name=name), ChatMessage)
+    said: ChatMessage = asked(
+        team, "chat.say", ChatSay(chat=id_, content=texts.given(text), name=name), ChatMessage, patient=True
+    )
     if as_json:
         texts.put_json(said)
     else:

@@ -114,13 +114,16 @@ def limit(
     _control("limit", id_, team, as_json, max_rounds=rounds, reason=reason)
 
 
-def asked(team: str, method: str, payload: Any, reply: Any) -> Any:
-    """What the coordinator of a running team answers."""
+def asked(team: str, method: str, payload: Any, reply: Any, *, patient: bool = False) -> Any:
+    """What the coordinator of a running team answers. `patient`: however long it takes, as long as it is there."""
     from rostra.console.connection import connected
     from rostra.console.following import coordinator_asked
+    from rostra.protocol import COORDINATOR
 
     async def ask() -> Any:
         async with connected(team) as client:
+            if patient:
+                return await client.request(COORDINATOR, method, payload, reply=reply, timeout=None, absent=7.5)
             return await coordinator_asked(client, method, payload, reply)
 
     return asyncio.run(ask())
