@@ -26,8 +26,8 @@ def named() -> dict[str, list[str]]:
             for mark in node.decorator_list:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.semantics":
                     for argument in mark.args:
-                        assert isinstance(argument, ast.Constant) and isinstance(argument.value, str), f"{path}: ids are literal"
-                        found.setdefault(argument.value, []).append(f"{path.name}::{node.name}")
+                        id_ = ast.literal_eval(argument)  # ids are literal
+                        found.setdefault(id_, []).append(f"{path.name}::{node.name}")
     return found
 
 
