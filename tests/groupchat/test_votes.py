@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rostra.groupchat import ChatOptions, Coordinator, Transcript, VotePassed
@@ -12,6 +13,8 @@ from rostra.groupchat.conditions import Watch
 from rostra.groupchat.facts import Facts
 from rostra.groupchat.inputs import Select, Selected, Voted
 from rostra.groupchat.machine import Phase
+from rostra.groupchat.replaying import Script, replay
+from rostra.groupchat.rows import Settings
 from rostra.groupchat.selection import Polled
 from rostra.groupchat.votes import elected, speaker_proposal, stop_proposal
 from rostra.protocol import (
@@ -27,7 +30,7 @@ from rostra.protocol import (
     TurnReply,
     Usage,
 )
-from rostra.protocol.chat import ChatEvent, ChatRef, ChatVote, Verdict, VoteRequest, Why
+from rostra.protocol.chat import ChatEvent, ChatRef, ChatVote, Records, RecordsRequest, Verdict, VoteRequest, Why
 
 from .desk import Desk
 from .team import Join, Speak, Speaker, coordinator, hold, info, options, said, start
@@ -81,6 +84,16 @@ async def intact(client: Client, chat: str = "c1") -> bool:
     return True
 
 
+async def script(client: Client, chat: str = "c1") -> Script:
+    """The chat as an export has it."""
+    page: Records = await client.request(COORDINATOR, "chat.records", RecordsRequest(chat=chat), reply=Records)
+    about = await info(client, chat)
+    rows = msgspec.convert(page.settings, Settings)
+    return Script(
+        chat=chat, created_ms=about.created_ms, settings=rows, records=page.records, members=about.members, result=about.result
+    )
+
+
 # ---- who speaks next
 
 
@@ -98,6 +111,7 @@ async def test_the_members_elect_the_next_speaker(join: Join, held: Open) -> Non
     assert (second.candidates, second.removed) == (("a", "b"), {"c": "spoke last"})
     assert result.usage.prompt_tokens == 3 * 10 + 9 * 3
     assert await intact(probe)
+    assert replay(await script(probe)) == []
 
 
 async def test_a_dead_voter_is_absent_and_the_others_decide(join: Join, held: Open) -> None:
@@ -250,6 +264,30 @@ def test_a_vote_in_a_paused_chat_is_written_at_once() -> None:
     assert [row.kind for row in desk.rows.values()] == ["opening", "control", "vote"]
 
 
+def test_a_chat_with_votes_comes_out_again_when_it_is_played_again() -> None:
+    desk = Desk(options("a", "b", stop=f'{STOP} | vote("Enough?", every=2)', max_rounds=20))
+    desk.turn()
+    desk.select()
+    desk.handle(Voted(b"v" * 16, "b", Tally(proposal=stop_proposal("Well?", ("a", "b"), 1.0), usage=(Usage(prompt_tokens=3),))))
+    desk.answer("words")
+    assert polls(desk) == (DONE, "Enough?")
+    desk.outstanding = None
+    no, none = (Tally(proposal=stop_proposal(text, ("a", "b"), 1.0), winner=won) for text, won in ((DONE, "no"), ("Enough?", "")))
+    desk.handle(Selected(Polled((no, none))))
+    assert replay(desk.script) == []
+    desk.turn()
+    desk.turn()
+    vote(desk, "yes")
+    assert desk.result is not None
+    assert replay(desk.script) == []
+    told = desk.script
+    *others, last = told.records
+    assert last.why is not None
+    assert last.why.tally is not None
+    forged = msgspec.structs.replace(last, why=msgspec.structs.replace(last.why, tally=no))
+    assert replay(msgspec.structs.replace(told, records=(*others, forged))) == [f"row {last.number} is not what was written"]
+
+
 async def test_a_chat_ends_when_its_members_vote_so(join: Join, held: Open) -> None:
     late = Voter(await join("b"), lambda wish: "yes" if wish.turn and wish.turn.sequence > 4 else "no")
     Voter(await join("a"), always("yes"))
@@ -268,6 +306,7 @@ async def test_a_chat_ends_when_its_members_vote_so(join: Join, held: Open) -> N
     assert [why.method for why in await whys(probe)] == [*["round_robin"] * 2, "vote", *["round_robin"] * 2, "vote"]
     assert [wish.ordinal for wish in late.asked] == [0, 1]
     assert await intact(probe)
+    assert replay(await script(probe)) == []
 
 
 # ---- what somebody proposes

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rostra.protocol import Client, Tally
+from rostra.protocol import COORDINATOR, Client, Tally
+from rostra.protocol.chat import ChatRef, Verdict, Why
 from rostra.protocol.voting import METHODS, Method
 from rostra.team import Team
 from rostra.team.places import Places
@@ -144,3 +145,66 @@ async def test_a_voter_that_is_killed_and_started_again_is_asked_again(tmp_path:
             os.kill(team.supervisor.pid("phoenix"), signal.SIGKILL)
             tally = await voting
     assert (tally.voted, tally.scores) == (("ann", "phoenix"), {"yes": 2, "no": 0})
+
+
+ELECTION = """
+[team]
+name = "election"
+[chat]
+selection = "vote"
+stop = 'vote("Is the task done?", every=3)'
+[models.default]
+api = "scripted"
+script = "script.toml"
+[agents.ann]
+kind = "assistant"
+tools = ["rostra.agents:call_vote"]
+[agents.ben]
+kind = "assistant"
+[agents.cyd]
+kind = "handler"
+handler = "voters:Cyd"
+"""
+ELECTED = """
+ann = [
+    { tool_calls = [{ name = "call_vote", arguments = { text = "Ship it?", options = ["yes", "no"] } }] },
+    "We ship it.",
+]
+ben = ["Fine."]
+"ann:vote" = ["ann", "yes", "ben", "cyd", "yes"]
+"ben:vote" = ["I choose ann.", "no", "2", "abstain", "Yes."]
+"""
+CYD = """
+class Cyd:
+    async def respond(self, message, context):
+        return "Done."
+
+    async def vote(self, proposal, context):
+        return "yes" if "yes" in proposal.options else proposal.options[-1]
+"""
+
+
+async def test_a_team_votes_on_everything_and_it_is_on_record(tmp_path: Path) -> None:
+    for name, text in (("team.toml", ELECTION), ("script.toml", ELECTED), ("voters.py", CYD)):
+        (tmp_path / name).write_text(text)
+    async with Team.load(tmp_path / "team.toml", places=Places.here({"ROSTRA_HOME": str(tmp_path / "home")})) as team:
+        result = await team.run("Ship it or not?")
+        reference = ChatRef(chat=result.chat)
+        whys: list[Why] = await team.client.request(COORDINATOR, "chat.why", reference, reply=list[Why])
+        verdict: Verdict = await team.client.request(COORDINATOR, "chat.verify", reference, reply=Verdict)
+    assert [(said.name, said.text) for said in result.messages[1:]] == [
+        ("ann", "We ship it."),
+        ("ben", "Fine."),
+        ("cyd", "Done."),
+    ]
+    assert (result.outcome, result.stop_reason) == ("ended", "the members voted yes: Is the task done?")
+    assert [(why.speaker, why.tally and why.tally.reason) for why in whys] == [
+        ("ann", "'ann' has the most votes, 2 of 3"),
+        ("ann", "'yes' has 2 of 3 votes"),
+        ("ben", "'ben' has the most votes, 2 of 3"),
+        ("cyd", "'cyd' has the most votes, 2 of 2"),
+        ("coordinator", "'yes' has 3 of 3 votes"),
+    ]
+    assert verdict.intact
+    assert whys[1].tally is not None
+    assert [ballot.choices for ballot in whys[1].tally.ballots] == [("yes",), ("no",), ("yes",)]

@@ -124,6 +124,12 @@ class Machine:
         return self._open.speaker if self._open is not None else ""
 
     @property
+    def votes(self) -> int:
+        """How many votes the chat has had, the one on whose turn is open included."""
+        why = self._open.why if self._open is not None else None
+        return self.ledger.votes + (why is not None and why.tally is not None)
+
+    @property
     def due_ms(self) -> int | None:
         """When time alone may end the chat: `Ticked` wants to be given then. None: never, or not any more."""
         if self.phase in (Phase.PAUSED, Phase.RESTING, Phase.ENDED):
@@ -462,6 +468,8 @@ class Machine:
                 return replace(control, what="pause")  # the turn that is open is the one
             case "skip":
                 return replace(control, agent=self.speaker)
+            case "resume" if not self.floor.paused:
+                return replace(control, now=True)  # it rested, as nobody could be asked
             case "takeover":
                 return replace(control, agent=self.admin, now=True)
             case "join":

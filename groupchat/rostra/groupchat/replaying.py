@@ -6,14 +6,16 @@ whether this version of the machine still does with it what the version did that
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 import msgspec
 
-from rostra.protocol import ChatMessage, Member, TurnReply
+from rostra.protocol import COORDINATOR, ChatMessage, Member, Tally, TurnReply
 from rostra.protocol.chat import Record, Result, Why
 
 from .auto import Dialogue
 from .candidates import Nobody, narrow
+from .check import METHODS
 from .floor import sentence
 from .inputs import (
     Answered,
@@ -40,7 +42,8 @@ from .inputs import Record as Recorded
 from .machine import Machine, Phase
 from .rows import Row, Settings, genesis, plain_columns, row_hash, stored
 from .rules import options_of
-from .selection import Chosen, Situation, Unchosen, drawn, rotation
+from .selection import Chosen, Polled, Situation, Unchosen, drawn, rotation
+from .votes import elected
 
 _COMPARED = ("kind", "speaker", "state", "sequence", "message", "error", "usage", "selection_usage", "control")
 
@@ -181,7 +184,7 @@ class _Replay:
             return ""
         if any(one.kind == "said" and one.done_ms == row.asked_ms and one.number < row.number for one in self._rows):
             return ""  # it was said while the choice was made
-        if why.method not in ("auto", "manual", "random", "round_robin"):
+        if why.method not in METHODS:
             return ""
         members = [Member(name=name) for name in situation.members]
         narrowed = narrow(options, members, situation.last_speaker, situation.messages[-1], situation.failures, situation.muted)
@@ -204,6 +207,8 @@ class _Replay:
             case "random":
                 seed = situation.chat if self._options.seed is None else self._options.seed
                 return drawn(seed, situation.sequence, names)
+            case "vote" if why.tally is not None:
+                return elected(why.tally, situation.members, situation.last_speaker)[0]
             case "auto" if why.answers:
                 dialogue = Dialogue([Member(name=name) for name in situation.members], situation.messages, names)
                 speaker = ""
@@ -225,8 +230,12 @@ class _Replay:
                 self._control(row)
             case "said", _:
                 self._say(row)
-            case "vote", _ if row.why is not None and row.why.tally is not None:
-                tally = msgspec.structs.replace(row.why.tally, usage=row.usage)
+            case "vote", _ if row.speaker == COORDINATOR:
+                polls = [row, *takewhile(lambda one: (one.kind, one.speaker) == ("vote", COORDINATOR), later)]
+                tallies = tuple(tally for one in polls if one.done_ms == row.done_ms and (tally := _tally(one)) is not None)
+                self._situation = None
+                self._feed(Selected(Polled(tallies)), row.done_ms)
+            case "vote", _ if (tally := _tally(row)) is not None:
                 self._feed(Voted(row.turn, row.speaker, tally), row.done_ms)
             case "turn", "late":
                 reply = TurnReply(message=row.message, usage=row.usage, reason=row.error)
@@ -316,6 +325,12 @@ class _Replay:
                 place = f" (message {row.sequence})" if row.sequence else ""
                 self._problems.append(f"row {row.number}{place}: its {name} comes out differently")
                 return
+
+
+def _tally(row: Row) -> Tally | None:
+    """The tally of a vote as it was when it was counted."""
+    tally = row.why.tally if row.why is not None else None
+    return tally if tally is None else msgspec.structs.replace(tally, usage=row.usage)
 
 
 def said_differently(records: Iterable[Record], messages: Sequence[ChatMessage]) -> str:

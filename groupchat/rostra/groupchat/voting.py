@@ -50,6 +50,6 @@ class Votes:
 
     async def _hold(self, runner: Runner, wish: ChatVote, voters: tuple[str, ...], speaker: str, id_: bytes) -> Tally:
         machine = runner.machine
-        tally = await vote(self._client, wish.proposal, voters, turn=machine.turn_for, ordinal=machine.ledger.votes)
+        tally = await vote(self._client, wish.proposal, voters, turn=machine.turn_for, ordinal=machine.votes)
         await runner.vote(Voted(id_, speaker, tally))
         return machine.ledger.tallies[id_]
