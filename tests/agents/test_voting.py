@@ -241,7 +241,9 @@ async def test_in_a_chat_a_voter_sees_what_it_has_missed_without_losing_its_plac
     registrar.method("history", HistoryRequest, history)
     probe = await join("probe")
     missed = Turn(chat="c1", sequence=4, epoch=1, after=2, messages=(said[2],))
-    assert (await hold(probe, proposal(), ["ann"], turn=lambda voter: missed)).winner == "yes"
+    assert (await hold(registrar.client, proposal(), ["ann"], turn=lambda voter: missed)).winner == "yes"
+    refused = await hold(probe, proposal(), ["ann"], turn=lambda voter: missed)
+    assert "probe holds no chats" in refused.absent["ann"]
     first = Turn(chat="c1", sequence=2, epoch=1, after=0, messages=(said[0],))
     await probe.request("ann", "turn", first)
     assert seen == [["m1", "m2", "m3"], ["m1"]]

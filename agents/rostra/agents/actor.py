@@ -189,8 +189,11 @@ class Actor(Service):
         return context.reason or f"{self.member.name} has nothing to say"
 
     async def _vote(self, wish: VoteRequest, request: Incoming) -> Ballot:
-        known: dict[str, Any] = {"sender": request.sender.partition("~")[0], "ordinal": wish.ordinal}
+        sender = request.sender.partition("~")[0]
+        known: dict[str, Any] = {"sender": sender, "ordinal": wish.ordinal}
         if wish.turn is not None:
+            if sender != COORDINATOR:  # a ballot's reason may tell of the chat
+                raise Refused(f"vote: {sender} holds no chats")
             # A look at the chat beside its turns: who votes may be asked to in the midst of its own turn.
             view = self._views.glance(wish.turn.chat)
             await self._catch_up(view, wish.turn)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from .counting import decide
-from .voting import MAX_REASON, Ballot, Proposal, Tally, check_proposal, problem
+from .voting import MAX_REASON, MAX_USAGES, Ballot, Proposal, Tally, check_proposal, problem
 
 
 class Poll:
@@ -34,7 +34,8 @@ class Poll:
                 self._absent[voter] = f"its ballot is {why}"
             return why
         self._absent.pop(voter, None)
-        self._ballots[voter] = msgspec.structs.replace(ballot, voter=voter, reason=ballot.reason[:MAX_REASON])
+        kept = {"voter": voter, "reason": ballot.reason[:MAX_REASON], "usage": ballot.usage[:MAX_USAGES]}
+        self._ballots[voter] = msgspec.structs.replace(ballot, **kept)
         return ""
 
     def miss(self, voter: str, why: str) -> None:

@@ -28,6 +28,8 @@ MAX_NODES = 6_000
 MAX_WEIGHT = 1e12
 MAX_REASON = 500
 """Characters of a ballot's reason that are kept."""
+MAX_USAGES = 20
+"""Completions that one ballot may be charged for."""
 ABSTAIN = "abstain"
 """What a person or a model says who does not want to vote; no option is called so."""
 
