@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,8 +48,9 @@ from rostra.protocol.effects import Effect, Lettered, NotPosted, Posted, Send
 from rostra.protocol.errors import Refused
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.mailing import OUT_OF_ORDER, QUIET, WINDOW, Incoming, Outgoing, next_round
-from rostra.protocol.messages import Ack, Beat, Hello, Mail, Reject, Stored
+from rostra.protocol.messages import Ack, Beat, Header, Hello, Mail, Reject, Stored
 from rostra.protocol.service import Service
+from rostra.protocol.session import Session
 
 EPOCH = b"e" * 16
 BOOT = b"b" * 16
@@ -207,6 +209,28 @@ def test_a_replica_handles_an_early_letter_that_comes_to_it_after_a_later_one() 
     incoming.done(second)
     (first,) = arriving(incoming, 2, 1)
     assert isinstance(first, Lettered)
+
+
+def test_a_recipient_that_greets_twice_acknowledges_nothing_that_it_has_not_read() -> None:
+    """The deliveries after the first greeting are numbered as those after the second, but may be other letters."""
+    office, steps = filled(3)
+    assert handed(steps) == [(b"1", 1, 1), (b"1", 2, 2), (b"1", 3, 3)]
+    again = office.greeted(b"1", 0.0)
+    assert handed(again) == [(b"1", next_round(1), 1), (b"1", next_round(1) + 1, 2), (b"1", next_round(1) + 2, 3)]
+    assert office.acknowledged(b"1", Ack(2), 0.0) == []
+    incoming = Incoming()
+    (first,) = arriving(incoming, 1, 1)
+    arriving(incoming, 2, 2)
+    assert arriving(incoming, next_round(1) + 1, 9) == []
+    assert arriving(incoming, next_round(1), 1) == []  # it is in hand
+    assert isinstance(first, Lettered)
+    assert acks(incoming.done(first)) == [Ack(next_round(1))]
+
+
+def test_what_is_delivered_before_the_welcome_is_for_another_numbering() -> None:
+    session = Session("ben")
+    session.connected(0.0)
+    assert session.received(b"ada", encode_head(Mail(EPOCH, 1, delivery=1)), b"x", 0.0) == []
 
 
 def test_the_newest_acknowledgement_is_said_again() -> None:
@@ -675,6 +699,17 @@ async def test_a_letter_that_fails_five_times_is_dead_can_be_looked_at_and_put_b
     assert await console.request("", "mail.requeue", MailRef(recipient="ben"), reply=int) == 1
     await until(lambda: len(ben.read) >= 3)
     assert ben.read[-1] == ("ada", (1).to_bytes(4, "big"))
+
+
+def test_no_delivery_overtakes_another_when_a_connection_is_found_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken back from the dead replica must not be sent before what was to be sent already."""
+    broker = MemoryBroker()
+    sent: list[Header] = []
+    broker._links = {b"2": SimpleNamespace(_message=lambda peer, head, body: sent.append(decode_head(head)))}  # type: ignore[dict-item]
+    wanted = [ToPeer(b"1", b"", encode_head(Beat(1))), ToPeer(b"2", b"", encode_head(Beat(2)))]
+    monkeypatch.setattr(broker.core, "unreachable", lambda output: [ToPeer(b"2", b"", encode_head(Beat(3)))])
+    broker._emit(list(wanted))
+    assert sent == [Beat(2), Beat(3)]
 
 
 async def test_a_reader_that_begins_late_has_the_letter_that_came_before(join: Join) -> None:

@@ -166,7 +166,10 @@ class World:
         self.steps = 0
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._queue, (self.now + seconds, next(self._order), action))
+        self.at(self.now + seconds, action)
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._queue, (when, next(self._order), action))
 
     def run(self, seconds: float) -> None:
         end = self.now + seconds
@@ -244,7 +247,7 @@ class World:
             if peer.epoch == epoch and self.core is not None:
                 action()
 
-        self.later(at - self.now, arrive)
+        self.at(at, arrive)  # by the hour, not by the wait: rounding would let one overtake another
 
     def up(self, peer: Peer, send: Send) -> None:
         route = peer.route
@@ -278,7 +281,7 @@ class World:
                 continue
             target = self._by_route.get(output.route)
             if target is None:
-                self.emit(self.core.unreachable(output))
+                outputs += self.core.unreachable(output)
             else:
                 self._carry(target, "down", partial(self._message, target, output.peer, output.head, output.body))
 

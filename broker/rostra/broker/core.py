@@ -257,7 +257,8 @@ class Core:
             if _is_same(other, hello):  # the same process, over a new connection or because it did not hear us
                 again, connection.address, connection.held, connection.since_ms = True, other.address, other.held, other.since_ms
                 self.registry.remove(other)
-                self._mail.left(other.route, self.now, died=False)
+                if other.route != route:
+                    self._mail.left(other.route, self.now, died=False)
             elif not (other.shared and hello.shared):
                 self._send(other.route, Error(b"", "superseded", f"a newer process is {name} now"))
                 self._drop(other, "superseded")
@@ -267,7 +268,10 @@ class Core:
         self._send(route, Welcome(connection.address.decode(), self.boot, round(lease * 1000)))
         if not again:
             self._presence(connection, "online")
-        self._mail.arrived(name, route, self.now)
+        if again and before is not None and _is_same(before, hello):
+            self._mail.greeted(route, self.now)
+        else:
+            self._mail.arrived(name, route, self.now)
 
     def _drop(self, connection: Connection, state: State) -> None:
         self.registry.remove(connection)

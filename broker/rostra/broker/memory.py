@@ -56,17 +56,17 @@ class MemoryBroker:
         self._emit(self.core.heard(prefix))
 
     def _emit(self, outputs: list[Output]) -> None:
-        for output in outputs:
+        for output in outputs:  # which grows meanwhile: nothing overtakes what was wanted before it
             if isinstance(output, ToAll):
                 for link in list(self._links.values()):
                     link._event(output.topic, output.head, output.body)
                 continue
             if isinstance(output, ToDisk):
-                self._emit(self.core.stored(self._store.apply([output.operation])))
+                outputs += self.core.stored(self._store.apply([output.operation]))
                 continue
             target = self._links.get(output.route)
             if target is None:
-                self._emit(self.core.unreachable(output))
+                outputs += self.core.unreachable(output)
             else:
                 target._message(output.peer, output.head, output.body)
 

@@ -155,7 +155,7 @@ class Server:
                     try:
                         send(target, _SNDMORE | _NOBLOCK)
                     except zmq.ZMQError as error:
-                        self._failed(core, ToPeer(target, source, head, body), error)
+                        self._emit(core, self._failed(core, ToPeer(target, source, head, body), error))
                         continue
                     send(source, _SNDMORE)
                     send(head, _SNDMORE)
@@ -219,7 +219,8 @@ class Server:
             self._emit(core, core.stored([results.popleft() for _ in range(len(results))]))
 
     def _emit(self, core: Core, outputs: list[Output]) -> None:
-        for output in outputs:
+        """Do what the core wants; what comes of that is done after the rest, so that no delivery overtakes another."""
+        for output in outputs:  # which grows meanwhile
             if isinstance(output, ToAll):
                 self._events.send(output.topic, _SNDMORE)
                 self._events.send(output.head, _SNDMORE)
@@ -229,24 +230,23 @@ class Server:
                 if self._mail:
                     self._mail.put(output.operation)
                 else:
-                    self._emit(core, core.stored(refuse(output.operation)))
+                    outputs += core.stored(refuse(output.operation))
                 continue
             try:
                 self._send(output.route, _SNDMORE | _NOBLOCK)
             except zmq.ZMQError as error:
-                self._failed(core, output, error)
+                outputs += self._failed(core, output, error)
                 continue
             self._send(output.peer, _SNDMORE)
             self._send(output.head, _SNDMORE)
             self._send(output.body)
 
-    def _failed(self, core: Core, output: ToPeer, error: zmq.ZMQError) -> None:
+    def _failed(self, core: Core, output: ToPeer, error: zmq.ZMQError) -> list[Output]:
         if error.errno == zmq.EAGAIN:
-            self._emit(core, core.congested(output))
-        elif error.errno == zmq.EHOSTUNREACH:
-            self._emit(core, core.unreachable(output))
-        else:
-            raise error
+            return core.congested(output)
+        if error.errno == zmq.EHOSTUNREACH:
+            return core.unreachable(output)
+        raise error
 
 
 def _user(frame: zmq.Frame) -> str:

@@ -150,7 +150,7 @@ class Outgoing:
 
 
 def next_round(delivery: int) -> int:
-    """The first delivery number after the failure of `delivery`: the upper 32 bits count the failures of a connection."""
+    """The first delivery number when the broker begins anew after `delivery`, whose upper 32 bits count how often it has."""
     return ((delivery >> 32) + 1 << 32) + 1
 
 
@@ -182,7 +182,11 @@ class Incoming:
     def delivered(self, sender: str, header: Mail, body: bytes) -> list[Effect]:
         """A delivery arrived."""
         if header.delivery != self._expected:
-            return []  # sent before a failure was known: it is delivered again in the next round
+            if header.delivery < next_round(self._expected) or header.delivery & 0xFFFFFFFF != 1:
+                return []  # sent before a failure was known: it is delivered again in the next round
+            self._queue.clear()  # the broker begins anew, because it was greeted twice
+            self._number, self._said = 0, None
+            self._expected = header.delivery
         self._expected += 1
         letter = Lettered(header.delivery, sender, header.epoch, header.sequence, header.attempt, body)
         if self._working and _key(self._working) == _key(letter):

@@ -248,6 +248,8 @@ class Session:
             case Bundle() if sender:
                 return self._unbundled(sender, body, now)
             case Mail():
+                if self.state is not State.BOUND:  # numbered for a greeting whose answer was lost: it comes again
+                    return []
                 return self.letters.delivered(sender, header, body)
             case Stored():
                 return self.outgoing.stored(sender, header, now)

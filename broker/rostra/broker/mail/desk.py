@@ -43,6 +43,10 @@ class Desk:
         """A recipient is connected."""
         self._do(self._office.arrived(name, route, now))
 
+    def greeted(self, route: bytes, now: float) -> None:
+        """A recipient has said HELLO once more."""
+        self._do(self._office.greeted(route, now))
+
     def left(self, route: bytes, now: float, *, died: bool) -> None:
         """A recipient's connection is gone."""
         self._behind = {one for one in self._behind if one[0] != route}

@@ -73,6 +73,20 @@ class Office:
         box.out[route] = _Delivery()
         return self._pump(name, box, now)
 
+    def greeted(self, route: bytes, now: float) -> list[Step]:
+        """A recipient has said HELLO once more over its connection.
+
+        It begins anew, in a round of its own: what it still acknowledges of the one before must not be taken for this one's.
+        """
+        name = self._names.get(route)
+        if name is None:
+            return []
+        box = self._boxes[name]
+        delivery = box.out[route]
+        box.ready.extendleft(reversed(delivery.pending.values()))
+        delivery.pending, delivery.again, delivery.next = OrderedDict(), 0, next_round(delivery.next)
+        return self._pump(name, box, now)
+
     def left(self, route: bytes, now: float, *, died: bool) -> list[Step]:
         """A connection is gone; what it had in its hands goes to the front again, which counts as a failure if it `died`."""
         name = self._names.pop(route, None)
