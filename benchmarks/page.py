@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
-from .bounds import BOUNDS
 from .evaluate import Figure
 from .figures import ROWS
 from .plots import bars, curve
 from .report import bound, number, spread
 from .summary import Spread
 
+BOUNDS = Path(__file__).with_name("bounds.md")
+"""The part that a person writes."""
 HEAD = """# Performance
 
 Made by `make bench-page` (`python -m benchmarks --peers --write docs/performance.md`); the table is not written by hand.
@@ -32,7 +33,7 @@ def write_page(path: Path, record: dict[str, Any]) -> None:
     plots = path.parent / "performance"
     plots.mkdir(exist_ok=True)
     drawn = _plots(plots, record)
-    text = HEAD + _machine(record) + _table(figures) + _how(figures) + BOUNDS + _peers(record)
+    text = HEAD + _machine(record) + _table(figures) + _how(figures) + BOUNDS.read_text() + _peers(record)
     if drawn:
         text += "\n## Plots\n\n" + "\n".join(f"![{title}](performance/{name})\n" for title, name in drawn)
     path.write_text(text.rstrip() + "\n")
