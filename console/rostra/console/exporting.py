@@ -5,7 +5,7 @@ JSON and JSON Lines hold every row with its hash, so that `rostra replay` can ch
 
 import html
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage, Payload, Reco
 from . import jsonlines
 from .terminal import clean
 from .texts import clock
+from .voting import voted
 
 
 class Exported(Payload, frozen=True, kw_only=True):
@@ -63,6 +64,21 @@ def _parts(message: ChatMessage) -> list[tuple[str, str]]:
     return parts
 
 
+def _votes(chat: Exported, sequence: int) -> Iterator[list[str]]:
+    """The votes after a message, as lines: what came of each, and the ballots."""
+    for record in chat.records:
+        why = record.why
+        if (
+            record.kind == "vote"
+            and not record.rewound
+            and why is not None
+            and why.sequence == sequence
+            and why.tally is not None
+        ):
+            ballots = [f"{who}: {said}" for who, said in voted(why.tally)]
+            yield [clean(" ".join(line.split())) for line in (f"Vote called by {record.speaker}: {why.reason}", *ballots)]
+
+
 def _fence(text: str) -> str:
     ticks = "```"
     while ticks in text:
@@ -77,6 +93,8 @@ def _markdown(chat: Exported) -> str:
         out += [f"## {message.sequence}. {clean(message.name or message.role)}", ""]
         for kind, text in _parts(message):
             out += [text if kind == "text" else _fence(text), ""]
+        for lines in _votes(chat, message.sequence):
+            out += ["\n".join(f"> {line}  " for line in lines), ""]
     if info.result is not None:
         usage = info.result.usage
         out += ["---", "", f"{info.result.outcome}: {clean(info.result.stop_reason)}", ""]
@@ -111,6 +129,8 @@ def _html(chat: Exported) -> str:
         for kind, text in _parts(message):
             tag = "p" if kind == "text" else "pre"
             out.append(f"<{tag}>{html.escape(text)}</{tag}>")
+        for lines in _votes(chat, message.sequence):
+            out.append(f"<blockquote>{'<br>'.join(map(html.escape, lines))}</blockquote>")
         out.append("</section>")
     if info.result is not None:
         result = info.result

@@ -5,11 +5,7 @@ from pathlib import Path
 
 from rostra.protocol import BadProposal, Client, Proposal, Tally
 from rostra.protocol.chat import ChatInfo, ChatRef, ChatVote
-from rostra.protocol.vote import vote
 from rostra.protocol.voting import check_proposal
-from rostra.team.check import read
-from rostra.team.instances import NoInstance, find
-from rostra.team.places import Places
 
 from .exits import Code, Quit
 from .following import coordinator_asked
@@ -33,6 +29,8 @@ async def held(client: Client, proposal: Proposal, *, chat: str, team: str, memb
     except BadProposal as error:
         raise Quit(Code.USAGE, str(error)) from None
     if not chat:
+        from rostra.protocol.vote import vote
+
         return await vote(client, proposal, voters)
     wish = ChatVote(chat=chat, proposal=proposal, members=tuple(members))
     tally: Tally = await coordinator_asked(client, "chat.vote", wish, Tally, timeout=proposal.seconds + SLACK)
@@ -51,6 +49,10 @@ async def agents(client: Client, team: str) -> list[str]:
 
 
 def _of_file(team: str) -> list[str]:
+    from rostra.team.check import read
+    from rostra.team.instances import NoInstance, find
+    from rostra.team.places import Places
+
     file = Path(team)
     if not file.is_file():
         try:
