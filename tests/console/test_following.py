@@ -227,7 +227,9 @@ async def watched(there: Transcriber, console: Client, person: Person | None, ac
         there.say("the task")
         await until(lambda: "the task" in out.getvalue())
         await act(watch)
-        assert (await watching).outcome == "ended"
+        result = await watching
+        assert result is not None
+        assert result.outcome == "ended"
     return out.getvalue()
 
 

@@ -224,9 +224,9 @@ def test_a_transcript_is_exported(rostra: Cli, team_file: Write, tmp_path: Path,
 SLOW = 'ada = ["one", { text = "never", delay = 100 }]\nbob = ["two"]\n'
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_chat_gently(rostra: Cli, team_file: Write, number: signal.Signals, code: int) -> None:
-    running = rostra.start("run", scripted(team_file, SLOW), "begin", "--json", "--chat", "c-1")
+def signalled(rostra: Cli, path: str, number: signal.Signals) -> tuple[int, list[dict[str, object]], str]:
+    """A run that gets a signal when message 4 is being written: exit code, JSON Lines, stderr."""
+    running = rostra.start("run", path, "begin", "--json", "--chat", "c-1")
     assert running.stdout is not None
     lines = []
     for line in running.stdout:
@@ -235,11 +235,38 @@ def test_a_signal_ends_the_chat_gently(rostra: Cli, team_file: Write, number: si
             running.send_signal(number)
     running.wait(SECONDS)
     _, err = running.communicate()
-    assert running.returncode == code, err
-    assert lines[-1]["type"] == "result"
-    assert lines[-1]["outcome"] == "stopped"
-    assert number.name in lines[-1]["stop_reason"]
+    return running.returncode, lines, err
+
+
+def test_sigterm_ends_the_chat_gently(rostra: Cli, team_file: Write) -> None:
+    code, lines, err = signalled(rostra, scripted(team_file, SLOW), signal.SIGTERM)
+    assert code == 143, err
+    assert (lines[-1]["type"], lines[-1]["outcome"]) == ("result", "stopped")
+    assert "SIGTERM" in str(lines[-1]["stop_reason"])
     assert rostra("chat", "verify", "c-1", "--json").json["messages"] == 3
+
+
+def test_ctrl_c_pauses_a_chat_without_an_admin_and_it_goes_on_later(rostra: Cli, team_file: Write) -> None:
+    path = scripted(team_file, SLOW)
+    code, lines, err = signalled(rostra, path, signal.SIGINT)
+    assert code == 130, err
+    assert f"rostra run {path} --resume c-1" in err
+    assert lines[-1] == {"type": "state", "state": "paused"}
+    (info,) = rostra("chat", "list", "--json").json
+    assert (info["state"], info["messages"]) == ("paused", 3)
+    scripted(team_file, 'ada = ["one", "DONE"]\nbob = ["two"]\n')
+    lines = rostra("run", path, "--resume", "c-1", "--json").lines
+    assert [line["seq"] for line in lines if line["type"] == "message"] == [3, 4]
+    assert (lines[-1]["outcome"], lines[-1]["messages"]) == ("ended", 4)
+    kept = [record["control"]["what"] for record in exported(rostra) if record.get("control")]
+    assert kept == ["pause", "resume"]
+    assert "ended" in rostra("run", path, "--resume", "c-1", "--json").out
+    assert "either a TASK, or --resume" in rostra("run", path, code=2).err
+
+
+def exported(rostra: Cli) -> list[dict[str, dict[str, str]]]:
+    records: list[dict[str, dict[str, str]]] = rostra("chat", "export", "c-1", "-f", "json").json["records"]
+    return records
 
 
 def test_a_second_signal_ends_everything_at_once(rostra: Cli, team_file: Write) -> None:
@@ -257,7 +284,7 @@ def test_a_second_signal_ends_everything_at_once(rostra: Cli, team_file: Write) 
     began = time.monotonic()
     running.send_signal(signal.SIGINT)
     assert running.stderr is not None
-    assert any("once more" in line for line in running.stderr)
+    assert any("once more" in line for line in running.stderr), "it says how to end at once"
     running.send_signal(signal.SIGINT)
     _, err = running.communicate()
     assert running.returncode == 130, err

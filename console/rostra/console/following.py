@@ -99,6 +99,10 @@ class Chat:
         """Whether the chat is over with this event."""
         return event.result is not None and not (self._through_rest and event.result.outcome == "waits")
 
+    def push(self, event: ChatEvent) -> None:
+        """Let this be the next event, after those that have come already."""
+        self._queue.put_nowait(event)
+
     async def info(self) -> ChatInfo:
         """The chat at a glance."""
         return await self._chats.info(self.chat)

@@ -33,6 +33,9 @@ def read(path: Path) -> Exported:
 def problems(chat: Exported) -> list[str]:
     """Everything that is not as it was written, or does not come out again; empty: all is well."""
     found = said_differently(chat.records, chat.messages)
+    task = chat.messages[0].text if chat.messages else ""
+    if not found and not (chat.chat.task == chat.settings.get("task") == task):
+        found = "the task is not what was written"
     try:
         settings = msgspec.convert(chat.settings, Settings)
         script = Script(

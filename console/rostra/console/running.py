@@ -1,17 +1,20 @@
 """Runs a team's processes for as long as a command lasts, holds one chat, and tells how it ended."""
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
 
 import msgspec
 
-from rostra.protocol.chat import ChatStart, Result
+from rostra.protocol import Refused, RequestError
+from rostra.protocol.chat import ChatControl, ChatInfo, ChatStart, Result
 from rostra.team.team import Team
 from rostra.team.watch import ProcessEvent
 
 from .exits import Code, of_result
-from .following import Chat
+from .floor import Floor
+from .following import Chat, coordinator_asked
 from .person import Person
 from .watching import Interrupted, View, Watch
 
@@ -29,10 +32,15 @@ def told(view: View, event: ProcessEvent) -> None:
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a chat shall be: as `ChatStart`, and `timeout`, seconds until it is ended (0: never)."""
+    """What a chat shall be: as `ChatStart`, and `timeout`, seconds until it is ended (0: never).
+
+    `resume`: it was begun before, and goes on; `again`: the command that lets it go on once more, empty: none does.
+    """
 
     start: ChatStart
     timeout: float = 0.0
+    resume: bool = False
+    again: str = ""
 
 
 class Run:
@@ -43,25 +51,54 @@ class Run:
         self.client, self.supervisor, self.view, self.person = team.client, team.supervisor, view, person
         self.lost = ""
         """The process that was given up while the chat ran."""
+        self.paused = False
+        """A signal paused it."""
         self.late = False
         """The time limit ended it."""
 
     async def hold(self, wish: Wish) -> int:
-        """Hold the chat; returns the exit code. SIGINT and SIGTERM end the chat gently, the second time at once."""
-        async with Chat(self.client, wish.start.chat, start=wish.start) as chat:
+        """Hold the chat; returns the exit code.
+
+        SIGINT gives the floor to the admin where that is asked here; else it pauses the chat, if it can be resumed, and leaves
+        it. The next one, and SIGTERM, end the chat gently; one more, at once.
+        """
+        async with Chat(self.client, wish.start.chat, start=None if wish.resume else wish.start) as chat:
             watch = Watch(chat, self.view, person=self.person)
+            floor = Floor(chat, watch, self.view, pauses=bool(wish.again))
+            taking: list[asyncio.Task[None]] = []
+
+            async def take() -> None:
+                try:
+                    taken = await floor.take()
+                except RequestError:
+                    taken = "refused"
+                if taken == "paused":
+                    self.paused = True
+                    self.view.note(f"SIGINT: the chat is paused, once more to end at once; it goes on with: {wish.again}")
+                    watch.leave()
+                elif taken == "refused":
+                    interrupted.signalled(signal.SIGINT)
+
+            def first() -> bool:
+                if floor.taken or not (wish.again or self.person):
+                    return False
+                if taking and not taking[-1].done():
+                    return False
+                taking.append(asyncio.create_task(take()))
+                return True
 
             async def gently(number: int) -> None:
                 name = signal.Signals(number).name
                 self.view.note(f"{name}: the chat is ended; once more to end at once")
                 await chat.stop(f"ended by {name}")
 
-            with Interrupted(gently, self.supervisor.kill) as interrupted:
+            with Interrupted(gently, self.supervisor.kill, first=first) as interrupted:
                 guards = [asyncio.create_task(self._given_up(chat))]
                 if wish.timeout:
                     guards.append(asyncio.create_task(self._timed(chat, wish.timeout)))
                 try:
-                    result = await watch.run()
+                    after = await self._resumed(chat) if wish.resume else 0
+                    result = await watch.run(after=after)
                 except asyncio.CancelledError:
                     self.supervisor.kill()
                     if interrupted.signal:
@@ -71,7 +108,15 @@ class Run:
                     for guard in guards:
                         guard.cancel()
                     await asyncio.wait(guards)
-            return self._code(result, interrupted.signal)
+            return Code.INTERRUPTED if result is None else self._code(result, interrupted.signal)
+
+    async def _resumed(self, chat: Chat) -> int:
+        """Let a chat go on that was begun before; returns the place of the message before the last one."""
+        info = await chat.info()
+        if info.state == "paused":
+            with contextlib.suppress(Refused):  # it goes on already
+                info = await coordinator_asked(self.client, "chat.resume", ChatControl(chat=chat.chat), ChatInfo)
+        return max(0, info.messages - 1)
 
     def _code(self, result: Result, number: int) -> int:
         if number:

@@ -1,19 +1,22 @@
 """What commands do with one chat: follow it on this terminal, or take its transcript as it stands."""
 
+import asyncio
 import contextlib
+import signal
 import sys
 from typing import Any
 
-from rostra.protocol import Refused
-from rostra.protocol.chat import ChatInfo, ChatMessage, ChatRef, Found, Record, Records, RecordsRequest, SearchRequest
+from rostra.protocol import Refused, RequestError
+from rostra.protocol.chat import ChatInfo, ChatMessage, ChatRef, Found, Record, Records, RecordsRequest, Result, SearchRequest
 from rostra.team.chats import Chats
 from rostra.team.instances import NoInstance
 
 from . import archive
 from .connection import chats as running_chats
 from .connection import connected
-from .exits import of_result
+from .exits import Code, of_result
 from .exporting import Exported
+from .floor import Floor
 from .following import Chat, coordinator_asked
 from .live import Live
 from .person import Person, at_terminal
@@ -28,11 +31,45 @@ def view_for(*, as_json: bool, deltas: bool) -> View:
     return Live(sys.stdout, sys.stderr, streaming=sys.stdout.isatty() or colour_wanted(sys.stdout))
 
 
-async def followed(chat: Chat, *, as_json: bool, deltas: bool, ask: bool, after: int = 0) -> int:
-    """Watch a chat that runs anyway; returns the exit code. Ctrl-C only leaves it."""
-    person = Person(sys.stderr) if ask and at_terminal() else None
-    result = await Watch(chat, view_for(as_json=as_json, deltas=deltas), person=person).run(after=after)
-    return of_result(result)
+async def followed(chat: Chat, *, as_json: bool, deltas: bool, ask: bool, after: int = 0, takes: bool = False) -> int:
+    """Watch a chat that runs anyway; returns the exit code.
+
+    Ctrl-C leaves it; with `takes` the first one gives the floor to the admin, where that is asked here.
+    """
+    person, view = Person(sys.stderr) if ask and at_terminal() else None, view_for(as_json=as_json, deltas=deltas)
+    watch = Watch(chat, view, person=person)
+    if not takes or person is None:
+        return _left(await watch.run(after=after))
+    floor, watching = Floor(chat, watch, view, pauses=False), asyncio.current_task()
+    taking: set[asyncio.Task[None]] = set()
+    assert watching is not None
+
+    async def take() -> None:
+        with contextlib.suppress(RequestError):
+            if await floor.take() == "given":
+                return
+        watching.cancel()
+
+    def interrupted() -> None:
+        if floor.taken or taking:
+            watching.cancel()
+            return
+        task = asyncio.create_task(take())
+        taking.add(task)
+        task.add_done_callback(taking.discard)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    try:
+        return _left(await watch.run(after=after))
+    except asyncio.CancelledError:
+        return Code.INTERRUPTED
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _left(result: Result | None) -> int:
+    return Code.INTERRUPTED if result is None else of_result(result)
 
 
 async def chats(team: str = "") -> list[ChatInfo]:

@@ -87,18 +87,37 @@ class Watch:
     def __init__(self, chat: Chat, view: View, *, person: Person | None = None) -> None:
         self.chat, self.view, self.person = chat, view, person
         self.result: Result | None = None
+        self.commands: Callable[[str], Awaitable[bool]] | None = None
+        """What lines that are typed as answers of the `commander` may be instead; True: it was done."""
+        self.commander = ""
+        self._leaving = False
         self._waiting: deque[InboxItem] = deque()
         self._known: set[int] = set()
-        self._asking: tuple[int, asyncio.Task[None]] | None = None
+        self._asking: tuple[InboxItem, asyncio.Task[None]] | None = None
         self._members: set[str] = set()
         self._away: set[str] = set()
         self._began = time.time()
 
-    async def run(self, *, after: int = 0) -> Result:
-        """Watch from the place `after` in the transcript to the end of the chat. Raises `RequestError`."""
+    def leave(self) -> None:
+        """The chat is paused, and nobody watches it any more."""
+        self._leaving = True
+        self.chat.push(ChatEvent(type="state", chat=self.chat.chat, why="paused"))
+
+    def asks(self, agent: str) -> bool:
+        """Whether a question of `agent` is shown, or about to be."""
+        waiting = [*self._waiting, *([self._asking[0]] if self._asking else [])]
+        return any(item.question.agent == agent for item in waiting)
+
+    async def run(self, *, after: int = 0) -> Result | None:
+        """Watch from the place `after` in the transcript to the end of the chat, or until `leave`: then None.
+
+        Raises `RequestError`.
+        """
         try:
             async for event in self.chat.events(after=after):
                 await self._take(event)
+                if self._leaving and isinstance(event, ChatEvent) and event.why == "paused":
+                    return None
         finally:
             if self._asking is not None:
                 self._asking[1].cancel()
@@ -139,7 +158,7 @@ class Watch:
                 return
             case "answered":
                 self._waiting = deque(item for item in self._waiting if item.number != event.question)
-                if self._asking is not None and self._asking[0] == event.question:
+                if self._asking is not None and self._asking[0].number == event.question:
                     self._asking[1].cancel()
             case "selected":
                 with contextlib.suppress(RequestError):  # only for the looks
@@ -176,7 +195,7 @@ class Watch:
             self._next()
             return
         task = asyncio.create_task(self._ask(self.person, item))
-        self._asking = (item.number, task)
+        self._asking = (item, task)
         task.add_done_callback(self._asked)
 
     async def _ask(self, person: Person, item: InboxItem) -> None:
@@ -186,9 +205,13 @@ class Watch:
             self.view.note(f"no answer; it waits in the inbox: rostra answer {item.number} TEXT")
             return
         try:
-            await self.chat.answer(item.number, _chosen(text, item.question))
+            commanded = self.commands is not None and item.question.agent == self.commander and await self.commands(text)
+            if not commanded:
+                await self.chat.answer(item.number, _chosen(text, item.question))
         except RequestError as error:
             self.view.note(f"the answer was not taken: {error}", bad=True)
+            if self.commander == item.question.agent:
+                self._waiting.appendleft(item)  # it was no command: ask again
 
     def _asked(self, task: "asyncio.Task[None]") -> None:
         self._asking = None
@@ -210,12 +233,19 @@ def _chosen(text: str, question: Question) -> str:
 class Interrupted:
     """Turns SIGINT and SIGTERM into a graceful end: the first one calls `gently`, the second one cancels the current task.
 
-    `signal` is the number of the first one, or 0. Once left, it stays on guard until the loop is closed: a signal then calls
-    `hard`, so that whoever tidies up is hurried and never torn apart.
+    `first` may take a SIGINT before that, and says whether it has; `signal` is the number of the first one after that, or 0.
+    Once left, it stays on guard until the loop is closed: a signal then calls `hard`, so that whoever tidies up is hurried and
+    never torn apart.
     """
 
-    def __init__(self, gently: Callable[[int], Awaitable[object]], hard: Callable[[], None]) -> None:
-        self.signal, self._gently, self._hard = 0, gently, hard
+    def __init__(
+        self,
+        gently: Callable[[int], Awaitable[object]],
+        hard: Callable[[], None],
+        *,
+        first: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.signal, self._gently, self._hard, self._first = 0, gently, hard, first
         self._ending: asyncio.Task[None] | None = None
 
     def __enter__(self) -> "Interrupted":
@@ -230,12 +260,16 @@ class Interrupted:
         if self._ending is not None:
             self._ending.cancel()  # what was to be ended has ended
 
-    def _signalled(self, number: int) -> None:
+    def signalled(self, number: int) -> None:
+        """As if a signal had come that nobody takes before."""
+        self._signalled(number, True)
+
+    def _signalled(self, number: int, again: bool = False) -> None:
         if self._task is None:
             self._hard()
         elif self.signal:
             self._task.cancel()
-        else:
+        elif not (number == signal.SIGINT and not again and self._first()):
             self.signal = number
             self._ending = asyncio.get_running_loop().create_task(self._end(number))
 

@@ -36,7 +36,7 @@ class Floor(Payload, frozen=True, kw_only=True):
             case "pause":
                 return replace(self, paused=True, step=False)
             case "resume":
-                return replace(self, paused=False, step=False, no_input=False)
+                return replace(self, paused=False, step=False, no_input=self.no_input and not control.now)
             case "step":
                 return replace(self, paused=False, step=True)
             case "next":

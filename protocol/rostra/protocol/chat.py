@@ -189,7 +189,7 @@ class Control(Payload, frozen=True, kw_only=True):
     agent: str = ""
     """next, mute, unmute, join, leave, takeover: whom it is about; skip: whose turn it was."""
     now: bool = False
-    """pause, stop, next: the turn in flight was not waited for."""
+    """pause, stop, next: the turn in flight was not waited for; resume: somebody answers questions from now on."""
     reason: str = ""
     last: int = -1
     """join: how many of the last messages the new member is shown; -1: all."""

@@ -75,14 +75,17 @@ class Claim:
         self._lock = -1
 
 
-def claim(places: Places, team: str, file: str | Path, address: str = "", *, parts: bool = False) -> Claim:
+def claim(places: Places, team: str, file: str | Path, address: str = "", *, parts: bool = False, only: str = "") -> Claim:
     """Become the first free instance of `team`. `address`: the broker's; empty: a socket of the instance's own.
 
-    `parts`: this process is only the broker, and the others look for the team's namesake; raises `NoInstance` when that runs.
+    `only`: the instance of this name, or none; raises `NoInstance` when it runs. `parts`: this process is only the broker, and
+    the others look for the team's namesake; raises `NoInstance` when that runs.
     """
     most = 1 if parts else MOST
     for number in range(1, most + 1):
         name = team if number == 1 else f"{team}-{number}"
+        if only not in ("", name):
+            continue
         directory = places.instance(team, name)
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not _lock(lock):
@@ -99,7 +102,7 @@ def claim(places: Places, team: str, file: str | Path, address: str = "", *, par
         )
         _write(directory / "instance.json", msgspec.json.encode(instance))
         return Claim(places, instance, lock)
-    raise NoInstance(f"{team} runs here already" if parts else f"{MOST} instances of {team} run already")
+    raise NoInstance(f"{only or team} runs here already" if parts or only else f"{MOST} instances of {team} run already")
 
 
 def running(places: Places) -> list[Instance]:

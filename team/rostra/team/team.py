@@ -44,18 +44,22 @@ class Team:
         record: str | Path = "",
         on_event: Callable[[ProcessEvent], None] | None = None,
         places: Places | None = None,
+        instance: str = "",
     ) -> "Team":
         """The team of a team file, as processes, which run as long as the context is open.
 
-        `record`: where completions are recorded; `on_event`: hears what happens to the processes. Raises `BadTeam` for a bad
-        file at once, and when entered `TeamFailed` when a process cannot run. The thread that enters must outlive the team.
+        `record`: where completions are recorded; `on_event`: hears what happens to the processes; `instance`: the one to be, and
+        no other, whose chats go on. Raises `BadTeam` for a bad file at once, and when entered `TeamFailed` when a process cannot
+        run. The thread that enters must outlive the team.
         """
         file = TeamFile.load(path)
 
         @contextlib.asynccontextmanager
         async def opened(team: Team) -> AsyncIterator[Transport]:
             broker = file.tables.team.broker
-            with claim(places or Places.here(), file.name, file.path, "" if broker == "ipc" else broker) as claimed:
+            with claim(
+                places or Places.here(), file.name, file.path, "" if broker == "ipc" else broker, only=instance
+            ) as claimed:
                 parts = jobs(file, claimed, record=record)
                 async with Supervisor(parts, on_event=on_event) as team.supervisor:
                     yield open_transport(claimed.instance.address, CONSOLE_KEY, parts["broker"].keys or None)
