@@ -48,7 +48,7 @@ from rostra.protocol.effects import Effect, Lettered, NotPosted, Posted, Send
 from rostra.protocol.errors import Refused
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.mailing import OUT_OF_ORDER, QUIET, WINDOW, Incoming, Outgoing, next_round
-from rostra.protocol.messages import Ack, Beat, Header, Hello, Mail, Reject, Stored
+from rostra.protocol.messages import Ack, Beat, Header, Hello, Mail, Reject, Stored, Welcome
 from rostra.protocol.service import Service
 from rostra.protocol.session import Session
 
@@ -231,6 +231,18 @@ def test_what_is_delivered_before_the_welcome_is_for_another_numbering() -> None
     session = Session("ben")
     session.connected(0.0)
     assert session.received(b"ada", encode_head(Mail(EPOCH, 1, delivery=1)), b"x", 0.0) == []
+
+
+def test_what_is_handled_between_two_connections_is_not_acknowledged_under_its_old_number() -> None:
+    """Over the new connection that number may be another letter's, which nobody has read."""
+    session = Session("ben")
+    session.connected(0.0)
+    session.received(b"", encode_head(Welcome("ben", BOOT, 15_000)), b"", 0.0)
+    (first,) = session.received(b"ada", encode_head(Mail(EPOCH, 1, delivery=1)), b"x", 0.0)
+    assert isinstance(first, Lettered)
+    session.disconnected()
+    session.connected(1.0)
+    assert session.mail_done(first) == []
 
 
 def test_the_newest_acknowledgement_is_said_again() -> None:

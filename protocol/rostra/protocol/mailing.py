@@ -171,7 +171,7 @@ class Incoming:
         self._handled: OrderedDict[tuple[str, bytes, int], None] = OrderedDict()
 
     def rebound(self) -> None:
-        """A new connection: the broker numbers deliveries anew, and delivers what was not acknowledged."""
+        """The connection is gone, or greets: the broker numbers deliveries anew, and delivers what was not acknowledged."""
         self._queue.clear()
         self._number, self._expected, self._said = 0, 1, None
 

@@ -102,6 +102,7 @@ class Session:
             self.state, self._beat_at, self._greet_at = State.AWAY, float("inf"), float("inf")
             self.calls.unbound()
             self.outgoing.unbound()
+            self.letters.rebound()  # what is handled from now on is acknowledged under the numbers of the next connection, or not
         return []
 
     def events_connected(self, now: float) -> list[Effect]:
@@ -284,6 +285,7 @@ class Session:
         self.state, self._greet_at, self._beat_at = State.GREETING, now + GREETING, float("inf")
         self.calls.unbound()
         self.outgoing.unbound()
+        self.letters.rebound()
         hello = Hello(self.name, self.boot, self.shared, round(LEASE * 1000))
         return [Send(b"", encode_head(hello), encode_body(self.info))]
 
@@ -298,7 +300,6 @@ class Session:
         for id_ in [id_ for id_, ask in self._internal.items() if ask.method == "subscribe"]:
             self.calls.forget(id_)  # every path is proven anew below
             del self._internal[id_]
-        self.letters.rebound()
         effects += self.calls.rebound(now)
         effects += self.outgoing.rebound(now)
         return effects + self._asked(self.subscriptions.reopen(now), now)
