@@ -409,7 +409,9 @@ class Client:
         self._apply(self.session.subscriptions.unsubscribe(number))
 
     def _taken(self, number: int) -> None:
-        self._apply(self.session.taken(number, self._loop.time()))
+        effects = self.session.taken(number, self._loop.time())
+        if effects:
+            self._apply(effects)
 
     def _tick(self) -> None:
         self._timer, self._timer_at = None, float("inf")

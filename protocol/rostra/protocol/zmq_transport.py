@@ -76,7 +76,7 @@ class _Reader:
     def _drain(self) -> None:
         self._armed = False
         recv, get = self._recv, self._get
-        self._room = BATCH
+        self._room, several = BATCH, False
         try:
             while self._room > 0:
                 if self._closed:
@@ -91,8 +91,12 @@ class _Reader:
                 else:
                     self._room -= 1
                     self._skip()
-                if self._closed or not get(_EVENTS) & _POLLIN:
-                    return
+                if (
+                    not several
+                ):  # one question costs a third of a receive in vain; so where there is more than one, go on until then
+                    if self._closed or not get(_EVENTS) & _POLLIN:
+                        return
+                    several = True
         except BaseException:
             self.arm()  # the descriptor will not speak again of what is left
             raise
