@@ -123,7 +123,7 @@ class Actor(Service):
                 chat=turn.chat,
                 turn=request.id,
                 sequence=turn.sequence,
-                history=view.messages,
+                history=view.messages[turn.since :] if turn.since else view.messages,
                 introduction=turn.introduction,
                 on_delta=Deltas(self.client, turn.chat, turn.sequence, self.member.name),
             )

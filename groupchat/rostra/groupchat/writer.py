@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from rostra.protocol.failpoints import passing
 
-from .schema import migrate
+from .schema import MIGRATIONS, migrate
 
 T = TypeVar("T")
 MAX_BATCH = 256
@@ -28,6 +28,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     if read_only:
+        if 0 < connection.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS):
+            migrate(connection)  # left by an older version, whose coordinator does not run any more
         connection.execute("PRAGMA query_only = ON")
     return connection
 
