@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import random
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -383,3 +384,129 @@ async def test_signals_at_random_instants_give_the_floor_within_half_a_second_an
                 await held.aclose()
     assert len(waits) > 100
     assert sorted(waits)[int(len(waits) * 0.99)] < 0.5
+
+
+class Process:
+    """A coordinator as a process."""
+
+    def __init__(self, address: str, database: Path, admin: str) -> None:
+        self._arguments = [address, str(database), admin]
+
+    async def __aenter__(self) -> "Process":
+        program = [sys.executable, "-m", "tests.groupchat.process", *self._arguments]
+        root = Path(__file__).parents[2]
+        self.process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE, cwd=root)
+        assert self.process.stdout is not None
+        assert await asyncio.wait_for(self.process.stdout.readline(), 60) == b"ready\n"
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Its exit code."""
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_to_the_process_asks_the_admin_and_a_second_one_ends_it(
+    broker_address: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def join(name: str) -> Client:
+            return await stack.enter_async_context(Client.connect(broker_address, name=name))
+
+        slow = Slow()
+        Speaker(await join("a"), slow)
+        Speaker(await join("b"))
+        Person(await join("boss"))
+        console = await join("console-1")
+        database = tmp_path / "chats.db"
+        async with Process(broker_address, database, "boss") as held:
+            await start(console, chat="c1")
+            await asyncio.wait_for(slow.reached.wait(), 20)
+            async with console.subscribe("inbox") as asked:
+                began = time.perf_counter()
+                held.signal(number)
+                event = await asyncio.wait_for(anext(aiter(asked)), 20)
+                assert event.decode(ChatEvent).speaker == "boss"
+                assert time.perf_counter() - began < 5  # a busy machine; the campaign above measures
+            held.signal(number)
+            assert await held.ended() == 0
+        slow.go.set()
+        async with Process(broker_address, database, "boss") as held:
+            (item,) = await questions(console)
+            await console.request(COORDINATOR, "inbox.answer", InboxAnswer(number=item.number, text="mine"), reply=InboxItem)
+            await reach(console, "ended")
+            assert (await messages(console))[:2] == [("boss", "the task"), ("boss", "mine")]
+            await intact(console)
+            held.signal(number)  # no chat runs
+            assert await held.ended() == 0
+
+
+async def test_a_supervisors_stop_ends_the_process_at_once_and_start_goes_on(broker_address: str, tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def join(name: str) -> Client:
+            return await stack.enter_async_context(Client.connect(broker_address, name=name))
+
+        slow = Slow()
+        Speaker(await join("a"), slow)
+        Speaker(await join("b"))
+        Speaker(await join("boss"))
+        console = await join("console-1")
+        for place, (admin, number) in enumerate((("boss", signal.SIGHUP), ("", signal.SIGTERM))):
+            database, chat = tmp_path / f"chats-{place}.db", f"c{place}"
+            slow.reached.clear()
+            slow.go.clear()
+            async with Process(broker_address, database, admin) as held:
+                await start(console, chat=chat)
+                await asyncio.wait_for(slow.reached.wait(), 20)
+                held.signal(number)
+                assert await held.ended() == 0
+            slow.go.set()
+            async with Process(broker_address, database, admin):
+                found = await reach(console, "ended", chat=chat)
+                assert found.messages == 4
+                assert not [record for record in (await records(console, chat)).records if record.control]
+
+
+async def test_sigterm_that_nobody_heeds_ends_the_process_and_undoes_the_pauses_it_made(tmp_path: Path, join: Join) -> None:
+    for name in ("a", "b", "boss"):
+        Speaker(await join(name), Slow())
+    console = await join("console-1")
+    stop = asyncio.Event()
+    async with holding(join, tmp_path, options("a", "b", "boss", admin="boss")) as held:
+        await start(console, chat="c1")
+        await start(console, chat="c2", members=("a", "b"))
+        Signals(held, stop, grace=0.2).signalled(signal.SIGTERM)
+        await asyncio.wait_for(stop.wait(), 20)
+        assert (await info(console, "c1")).speaker == "boss"
+        assert (await info(console, "c2")).state == "running"
+        kept = [(one.control.what, one.control.by) for one in (await records(console, "c2")).records if one.control]
+        assert kept == [("takeover", "SIGTERM"), ("resume", "")]
+
+
+async def test_after_somebody_has_done_something_a_signal_is_a_first_one_again(tmp_path: Path, join: Join) -> None:
+    for name in ("a", "b", "boss"):
+        Speaker(await join(name), Slow())
+    console = await join("console-1")
+    stop = asyncio.Event()
+    async with holding(join, tmp_path, options("a", "b", "boss", admin="boss")) as held:
+        await start(console, chat="c1")
+        signals = Signals(held, stop)
+        signals.signalled(signal.SIGINT)
+        async with asyncio.timeout(20):
+            while (await info(console, "c1")).speaker != "boss":
+                await reach(console, "running")
+        await control(console, "next", agent="b", now=True)
+        signals.signalled(signal.SIGINT)
+        assert not stop.is_set()
+        signals.signalled(signal.SIGINT)
+        assert stop.is_set()

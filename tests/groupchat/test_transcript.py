@@ -6,14 +6,19 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from rostra.groupchat import BadOptions, ChatExists, Fenced, NoSuchChat, Transcript
+from rostra.groupchat import BadOptions, ChatExists, Fenced, NoSuchChat, Transcript, reading
+from rostra.groupchat.floor import Floor
 from rostra.groupchat.machine import opening_row
 from rostra.groupchat.roster import Roster
+from rostra.groupchat.rows import Row, genesis, plain_columns, row_hash, stored
 from rostra.groupchat.schema import MIGRATIONS
+from rostra.groupchat.searching import search
+from rostra.groupchat.writer import connect
 from rostra.protocol import Usage
-from rostra.protocol.chat import Result
+from rostra.protocol.chat import Control, Result, SearchRequest
 
 from .rows import OPTIONS, SETTINGS, begun, done, turn
 
@@ -232,3 +237,71 @@ async def test_what_was_reported_as_written_survives_a_killed_process(tmp_path: 
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
     assert all(row.state == "done" for row in rows[:-1])
     await transcript.aclose()
+
+
+def old_database(path: Path) -> None:
+    """A database as the first version has written it: a chat of three messages."""
+    assert isinstance(MIGRATIONS[0], str)
+    encode = msgspec.msgpack.encode
+    with sqlite3.connect(path) as connection:
+        connection.executescript(MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        rows = [opening_row(SETTINGS, OPTIONS, b"o" * 16, 1), *(done(turn(number), f"words {number}") for number in (2, 3))]
+        previous = genesis("c1")
+        connection.execute(
+            "INSERT INTO chat (id, request, state, epoch, settings, created_ms, head) VALUES ('c1', ?, 'running', 1, ?, 1, x'')",
+            (b"r" * 16, encode(SETTINGS)),
+        )
+        for link, row in enumerate(rows, 1):
+            columns = stored(row)
+            digest = row_hash(previous, plain_columns(row, link), columns)
+            connection.execute(
+                "INSERT INTO row (chat, number, kind, turn, speaker, state, epoch, sequence, attempts, why, message, error,"
+                " usage, selection_usage, asked_ms, done_ms, link, previous, hash) VALUES"
+                " ('c1', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (row.number, row.kind, row.turn, row.speaker, row.state, row.epoch, row.sequence, row.attempts, columns.why,
+                 columns.message, row.error, columns.usage, columns.selection_usage, row.asked_ms, row.done_ms, link, previous,
+                 digest),
+            )  # fmt: skip
+            previous = digest
+        connection.execute("UPDATE chat SET head = ?, rows = 3, links = 3, messages = 3", (previous,))
+    connection.close()
+
+
+@pytest.mark.parametrize("reader_first", [True, False])
+async def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path: Path, reader_first: bool) -> None:
+    old_database(tmp_path / "chats.db")
+    if reader_first:  # a console looks at it before any coordinator does
+        connection = connect(tmp_path / "chats.db", read_only=True)
+        assert len(reading.history(connection, "c1", 0, 10).messages) == 3
+        connection.close()
+    transcript = Transcript(tmp_path / "chats.db")
+    assert (await transcript.verify("c1")).intact
+    assert [message.text for message in (await transcript.history("c1")).messages] == ["the task", "words 2", "words 3"]
+    (found,) = await transcript.read(search, SearchRequest(query="words 3"))
+    assert (found.chat, found.sequence, found.speaker) == ("c1", 3, "a")
+    await transcript.journal("c1", turn(4))
+    assert await transcript.close("c1", done(turn(4), "words 4"))
+    assert (await transcript.verify("c1")).messages == 4
+    await transcript.aclose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE row SET rewound = 0 WHERE number = 4",
+        "UPDATE row SET rewound = 6 WHERE number = 2",
+        "UPDATE row SET control = x'80' WHERE number = 6",
+        "UPDATE chat SET messages = 5",
+    ],
+)
+async def test_a_rewind_that_was_tampered_with_is_found(transcript: Transcript, tmp_path: Path, statement: str) -> None:
+    await begun(transcript, turns=4)
+    control = Control(what="rewind", by="console-1", sequence=3)
+    row = Row(number=6, kind="control", turn=b"c" * 16, speaker="console-1", state="done", epoch=1, control=control, asked_ms=1)
+    await transcript.record("c1", row, Floor(members=("a", "b"), max_rounds=10))
+    assert [message.sequence for message in (await transcript.history("c1")).messages] == [1, 2, 3]
+    assert (await transcript.verify("c1")).intact
+    with sqlite3.connect(tmp_path / "chats.db") as connection:
+        connection.execute(statement)
+    connection.close()
+    assert not (await transcript.verify("c1")).intact
