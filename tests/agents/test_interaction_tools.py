@@ -1,5 +1,6 @@
 """Tools that reach out of a conversation: what they do, what they refuse, and the trace they leave."""
 
+import asyncio
 import json
 import logging
 import os
@@ -84,6 +85,11 @@ async def test_an_endless_statement_and_an_endless_answer_are_cut(library: Path)
     answer = await used({**SQL, "rows": 3}, library, sql=endless.format("x"))
     assert answer.endswith('"rows":[[1],[2],[3]]}\n(only the first 3 rows)')
     assert "Error" in await used(SQL, library, sql="SELECT zeroblob(100000000)")
+    wide = endless.format("printf('%90000s', x)")
+    assert len(await used(SQL, library, sql=wide)) < 200_000
+    assert "Error" in await used(
+        {**SQL, "seconds": 2}, library, sql=endless.format("x, printf('%90000s', x) AS s") + " ORDER BY s"
+    )
 
 
 # ---- files
@@ -252,6 +258,8 @@ async def test_code_runs_in_the_sandbox_and_calls_of_a_chat_share_its_directory(
     context = Context(agent="ann", chat="c")
     assert await tool.run('{"code": "echo 42 > x; pwd"}', context) == "exit code 0\n/sandbox\n"
     assert await tool.run('{"code": "cat x; exit 3"}', context) == "exit code 3\n42\n"
+    calls = [tool.run(json.dumps({"code": f"echo {n} >> log; cat log"}), context) for n in range(3)]
+    assert sorted(len(answer.split()) for answer in await asyncio.gather(*calls)) == [4, 5, 6]
     assert "exit code 0\n6\n" in await used({"use": "python"}, tmp_path, code="print(2 * 3)")
 
 

@@ -8,8 +8,13 @@ from typing import Annotated
 
 import msgspec
 
-MAX_VALUE = 1_000_000
+MAX_VALUE = 100_000
 """Bytes of one value, and of a statement."""
+MAX_COLUMNS = 200
+MAX_ANSWER = 1_000_000
+"""Bytes of an answer's values, about."""
+MEMORY = 256 * 1024 * 1024
+"""Bytes that SQLite may use in this process, sorting included; it writes no temporary files."""
 STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock."""
 PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"})
@@ -42,17 +47,29 @@ class Sql:
                     cursor = db.execute(sql)
                     if cursor.description is None:
                         return f"{max(cursor.rowcount, 0)} rows changed"
-                    rows = cursor.fetchmany(self._rows + 1)
+                    rows, whole = self._fetched(cursor)
             except sqlite3.OperationalError as error:
                 if str(error) == "interrupted":
                     raise SqlRefused(f"the statement ran for more than {self._seconds:g} s") from None
                 raise SqlRefused(str(error)) from None
             except (sqlite3.Error, sqlite3.Warning) as error:
                 raise SqlRefused(str(error)) from None
+            except MemoryError:
+                raise SqlRefused(f"the statement needs more than {MEMORY // 1024 // 1024} MiB of memory") from None
             columns = [each[0] for each in cursor.description]
-        more = f"\n(only the first {self._rows} rows)" if len(rows) > self._rows else ""
-        plain = [[f"<{len(value)} bytes>" if isinstance(value, bytes) else value for value in row] for row in rows[: self._rows]]
-        return msgspec.json.encode({"columns": columns, "rows": plain}).decode() + more
+        more = "" if whole else f"\n(only the first {len(rows)} rows)"
+        return msgspec.json.encode({"columns": columns, "rows": rows}).decode() + more
+
+    def _fetched(self, cursor: sqlite3.Cursor) -> tuple[list[list[object]], bool]:
+        """The rows, as many as an answer holds, and whether these are all."""
+        rows: list[list[object]] = []
+        size = 0
+        for row in cursor:
+            if len(rows) == self._rows or size > MAX_ANSWER:
+                return rows, False
+            rows.append([f"<{len(value)} bytes>" if isinstance(value, bytes) else value for value in row])
+            size += sum(len(value) if isinstance(value, str) else 8 for value in rows[-1])
+        return rows, True
 
     def _connection(self) -> sqlite3.Connection:
         mode = "rw" if self._write else "ro"
@@ -64,6 +81,9 @@ class Sql:
         for limit in (sqlite3.SQLITE_LIMIT_LENGTH, sqlite3.SQLITE_LIMIT_SQL_LENGTH):
             db.setlimit(limit, MAX_VALUE)
         db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        db.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MAX_COLUMNS)
+        db.execute("PRAGMA temp_store = MEMORY")
+        db.execute(f"PRAGMA hard_heap_limit = {MEMORY}")
         end = time.monotonic() + self._seconds
         db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
         db.set_authorizer(self._may)
