@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 IMAGE_PYTHON := 3.12
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test check format lock wheels bench bench-quick bench-peers bench-page clean help
+.PHONY: demo test chaos check format lock wheels bench bench-quick bench-peers bench-page clean help
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: $(VENV)/.runtime ## watch a team hold a conversation; needs no key
 
 test: $(VENV)/.dev ## the whole suite
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(TESTS)
+
+chaos: $(VENV)/.dev ## the campaigns of docs/reliability.md (SIZE=ci or nightly)
+	CHAOS_SIZE=$(or $(SIZE),ci) $(BIN)/python -m pytest tests/campaigns
 
 check: $(VENV)/.dev ## format, lint, types, layers, docs
 	$(BIN)/ruff format --check .

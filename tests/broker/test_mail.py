@@ -245,6 +245,20 @@ def test_what_is_handled_between_two_connections_is_not_acknowledged_under_its_o
     assert session.mail_done(first) == []
 
 
+def test_a_replica_does_not_acknowledge_what_comes_before_the_letter_in_hand() -> None:
+    """The letter in hand comes again over a new connection, behind one that another replica had when it died."""
+    incoming = Incoming()
+    (second,) = arriving(incoming, 1, 2)
+    assert isinstance(second, Lettered)
+    incoming.rebound()
+    assert arriving(incoming, 1, 1) == []
+    assert arriving(incoming, 2, 2) == []
+    (first,) = incoming.done(second)
+    assert isinstance(first, Lettered)
+    assert first.sequence == 1
+    assert acks(incoming.done(first)) == [Ack(1), Ack(2)]
+
+
 def test_the_newest_acknowledgement_is_said_again() -> None:
     incoming = Incoming()
     assert incoming.again() == []

@@ -189,7 +189,7 @@ class Incoming:
             self._expected = header.delivery
         self._expected += 1
         letter = Lettered(header.delivery, sender, header.epoch, header.sequence, header.attempt, body)
-        if self._working and _key(self._working) == _key(letter):
+        if self._working and _key(self._working) == _key(letter) and not self._queue:  # else its number would cover those before
             self._number = letter.delivery
             return []
         self._queue.append(letter)
