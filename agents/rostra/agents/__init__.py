@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .config import AgentConfig, BadAgent, build
     from .conversable import ConversableAgent
     from .dialogue import ChatResult
+    from .foreign import from_dict, from_dicts
     from .human import InboxInput, NobodyToAsk, TerminalInput
     from .loading import LoadError, load
     from .memos import Memo, Memos
@@ -82,6 +83,8 @@ _HOMES = {
     "as_responder": "adapt",
     "build": "config",
     "call_vote": "tools.vote",
+    "from_dict": "foreign",
+    "from_dicts": "foreign",
     "gather_usage_summary": "spending",
     "initiate_chats": "chat_queue",
     "load": "loading",
@@ -136,6 +139,8 @@ __all__ = [
     "as_responder",
     "build",
     "call_vote",
+    "from_dict",
+    "from_dicts",
     "gather_usage_summary",
     "initiate_chats",
     "load",

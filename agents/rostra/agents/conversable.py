@@ -12,6 +12,7 @@ from .adapt import call
 from .default_replies import DEFAULT_REPLIES
 from .dialogue import ChatResult, Dialogue, Opening, Said, receive, reply, send, start
 from .feedback import HumanInputMode
+from .foreign import from_dict
 from .human import TerminalInput
 from .prompt import COMPLETIONS, PERSON, build_prompt
 from .remote import Remote
@@ -289,7 +290,7 @@ class ConversableAgent:
     def _own(self, reply: str | ChatMessage | Mapping[str, Any]) -> ChatMessage:
         if isinstance(reply, str):
             return ChatMessage(role="assistant", name=self.name, content=reply)
-        message = reply if isinstance(reply, ChatMessage) else msgspec.convert(reply, ChatMessage)
+        message = reply if isinstance(reply, ChatMessage) else from_dict(reply)
         role = message.role if message.role in ("tool", "function") else "assistant"
         return msgspec.structs.replace(message, name=self.name, role=role)
 

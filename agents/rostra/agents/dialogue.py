@@ -11,6 +11,7 @@ from rostra.protocol.ids import new_id, text_id
 
 from .adapt import call
 from .carryover import with_carryover
+from .foreign import from_dict
 from .prompt import COMPLETIONS, PERSON
 from .reply_chain import Conversation
 from .responder import Context
@@ -150,7 +151,7 @@ def as_message(message: Said, sender: "ConversableAgent") -> ChatMessage:
         case _:
             if "content" not in message and not message.get("tool_calls"):
                 raise ValueError("a message needs content or tool calls")
-            said = msgspec.convert(dict(message), ChatMessage)
+            said = from_dict(message)
     if said.content is None and not said.tool_calls and not said.tool_responses:
         raise ValueError("a message needs content or tool calls")
     return as_seen(msgspec.structs.replace(said, name=sender.name), sender.name)
