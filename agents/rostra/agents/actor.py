@@ -208,6 +208,8 @@ class Actor(Service):
 
     async def _catch_up(self, view: View, turn: Turn) -> None:
         """Bring `view` to what the turn builds on, from the coordinator's history where it was not seen (a restart, say)."""
+        if turn.valid >= 0:
+            view.back_to(turn.valid)
         while len(view) < turn.after:
             asked = HistoryRequest(chat=turn.chat, after=len(view))
             page: History = await self.client.request(

@@ -44,6 +44,7 @@ class Ledger:
         """What came of the votes that somebody asked for, by the request's id."""
         self._polls: list[tuple[int, str, str]] = []
         """The votes on the stop condition: after how many messages, on what, which option won."""
+        self.rewound = False
         self._stop, self._created_ms = stop, created_ms
         self._standing: list[Row] = []
         """The rows with a message that no control has rewound."""
@@ -117,6 +118,7 @@ class Ledger:
 
     def _rewind(self, sequence: int) -> None:
         """Count anew, up to the place `sequence`. What was spent stays spent."""
+        self.rewound = True
         standing, self._standing = self._standing[:sequence], self._standing[:sequence]
         self.messages, self.weights, self.own, self.heard = [], [], {}, {}
         self.failures.clear()

@@ -313,6 +313,7 @@ class Machine:
             messages=tuple(self.messages[after:]),
             introduction=self._introduction() if introduce else "",
             since=self.floor.since.get(member, 0),
+            valid=own if self.ledger.rewound else -1,
         )
 
     def _introduction(self) -> str:

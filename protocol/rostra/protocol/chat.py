@@ -69,6 +69,8 @@ class Turn(Payload, frozen=True, kw_only=True):
     """Who the members are; given once, shown to the model only, never part of the transcript."""
     since: int = 0
     """A member that joined later is shown nothing up to this place; 0: everything."""
+    valid: int = -1
+    """The chat was rewound: what the member holds beyond this place may have been taken back; -1: it was not."""
 
 
 class TurnReply(Payload, frozen=True, kw_only=True):

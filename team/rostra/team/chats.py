@@ -10,7 +10,21 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from rostra.protocol import COORDINATOR, BadMessage, ChatMessage, Client, History, HistoryRequest, RequestError, Usage
-from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatSay, ChatStart, Delta, Result, Verdict, Why
+from rostra.protocol.chat import (
+    ChatControl,
+    ChatEvent,
+    ChatInfo,
+    ChatRef,
+    ChatRewind,
+    ChatSay,
+    ChatStart,
+    Delta,
+    Found,
+    Result,
+    SearchRequest,
+    Verdict,
+    Why,
+)
 
 T = TypeVar("T")
 
@@ -73,9 +87,45 @@ class Chats:
         """Say something without taking a turn."""
         return await self._ask("chat.say", ChatSay(chat=chat, content=content, name=name), ChatMessage)
 
-    async def stop(self, chat: str, reason: str = "") -> ChatInfo:
-        """End a chat now."""
-        return await self._ask("chat.stop", ChatRef(chat=chat, reason=reason), ChatInfo)
+    async def stop(self, chat: str, reason: str = "", *, after_turn: bool = False) -> ChatInfo:
+        """End a chat, now or after the open turn."""
+        return await self._ask("chat.stop", ChatRef(chat=chat, reason=reason, after_turn=after_turn), ChatInfo)
+
+    async def pause(self, chat: str, *, now: bool = False, reason: str = "") -> ChatInfo:
+        """Begin no further turn; `now`: take the open one back."""
+        return await self._ask("chat.pause", ChatControl(chat=chat, now=now, reason=reason), ChatInfo)
+
+    async def resume(self, chat: str, reason: str = "") -> ChatInfo:
+        """Let a chat go on that is paused, or rests."""
+        return await self._ask("chat.resume", ChatControl(chat=chat, reason=reason), ChatInfo)
+
+    async def step(self, chat: str) -> ChatInfo:
+        """Let one turn happen, then pause."""
+        return await self._ask("chat.step", ChatControl(chat=chat), ChatInfo)
+
+    async def skip(self, chat: str, reason: str = "") -> ChatInfo:
+        """Pass over whoever has the floor."""
+        return await self._ask("chat.skip", ChatControl(chat=chat, reason=reason), ChatInfo)
+
+    async def next(self, chat: str, agent: str, *, now: bool = False, reason: str = "") -> ChatInfo:
+        """Let a member speak next, whatever the rules say; `now`: take the open turn back."""
+        return await self._ask("chat.next", ChatControl(chat=chat, agent=agent, now=now, reason=reason), ChatInfo)
+
+    async def rewind(self, chat: str, sequence: int, content: str = "", *, name: str = "user", paused: bool = False) -> ChatInfo:
+        """Go back to a message, and on from there: by saying `content`, where it is given; `paused`: only when it is resumed."""
+        wish = ChatRewind(chat=chat, sequence=sequence, content=content, name=name, paused=paused)
+        return await self._ask("chat.rewind", wish, ChatInfo)
+
+    async def fork(
+        self, chat: str, sequence: int, content: str = "", *, fork: str = "", name: str = "user", paused: bool = False
+    ) -> ChatInfo:
+        """Begin a chat, of the id `fork`, with the first messages of another; the rest as `rewind`. Returns the new one."""
+        wish = ChatRewind(chat=chat, sequence=sequence, content=content, name=name, paused=paused, fork=fork or new_chat())
+        return await self._ask("chat.fork", wish, ChatInfo)
+
+    async def search(self, query: str, *, chat: str = "", speaker: str = "", limit: int = 50) -> list[Found]:
+        """The messages that hold the words of the query, the newest first."""
+        return await self._ask("chat.search", SearchRequest(query=query, chat=chat, speaker=speaker, limit=limit), list[Found])
 
     async def why(self, chat: str, sequence: int = 0) -> list[Why]:
         """How speakers were chosen; of one turn, when its place is given."""
@@ -214,6 +264,7 @@ class _Follower:
     async def _caught_up(self) -> AsyncGenerator[ChatEvent, None]:
         """What the transcript has beyond what was seen, and the result when there is one."""
         info = await self._chats.info(self._chat)
+        self._seen = min(self._seen, info.messages)  # it was rewound
         if info.messages > self._seen:
             async for message in self._chats.history(self._chat, self._seen):
                 yield self._said(message)
