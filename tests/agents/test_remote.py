@@ -1,5 +1,6 @@
 """Conversations of two across the bus, over both transports."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,25 @@ async def test_a_restarted_agent_with_its_state_on_disk_goes_on_without_being_to
         assert reply.missing == -1
         await actor.client.aclose()
     assert seen == [1, 3]
+
+
+@pytest.mark.semantics("S1.34", "S4.11")
+@pytest.mark.parametrize("superseded", [False, True])
+async def test_a_partner_that_dies_in_the_midst_of_its_answer_is_asked_again_when_it_is_back(
+    join: Join, superseded: bool
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(message: ChatMessage) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    first = await serving(join, hang, "ann")  # type: ignore[arg-type]
+    user = person(bus=await join("user"))
+    chat = asyncio.create_task(user.initiate_chat("ann", message="hi", max_turns=1))
+    await asyncio.wait_for(begun.wait(), BOUND)
+    if not superseded:
+        await first.client.aclose()
+    await serving(join, assistant("ann", "back"), "ann")
+    result = await asyncio.wait_for(chat, BOUND)
+    assert [said.text for said in result.chat_history] == ["hi", "back"]
