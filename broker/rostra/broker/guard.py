@@ -63,8 +63,14 @@ class Guard:
 
     def stop(self) -> None:
         """End."""
-        if self._authenticator and self._authenticator.is_alive():  # a dead one would never answer
-            self._authenticator.stop()
+        authenticator, self._authenticator = self._authenticator, None
+        if authenticator and authenticator.is_alive():
+            authenticator.stop()
+        elif authenticator:  # a dead one would never answer, nor may it try when it is collected
+            for socket in (authenticator.pipe, authenticator.zap_socket):
+                if socket:
+                    socket.close(linger=0)
+            authenticator.pipe = authenticator.zap_socket = None
 
     def protect(self, socket: "zmq.Socket[bytes]") -> None:
         """Make a socket that will be bound demand a key of the ring."""
