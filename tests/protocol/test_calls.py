@@ -2,7 +2,7 @@
 
 import pytest
 
-from rostra.protocol.calls import ABSENT_PAUSE, FIRST_REPEAT, REPEAT, SILENCE, Calls
+from rostra.protocol.calls import ABSENT_PAUSE, FIRST_REPEAT, REPEAT, RETURN, SILENCE, Calls
 from rostra.protocol.effects import Answered, Effect, Failed, Send
 from rostra.protocol.errors import BrokerLost, NoSuchAgent, PeerLost, RequestError, TimedOut
 from rostra.protocol.frames import decode_head
@@ -123,6 +123,28 @@ def test_whatever_is_pending_is_sent_again_after_the_broker_came_back() -> None:
     (again,) = calls.rebound(6.0)
     assert isinstance(again, Send)
     assert failure(run(calls, 100.0))[0] == 6.0 + SILENCE
+
+
+@pytest.mark.requirement("R-CALL-10")
+def test_after_another_brokers_welcome_an_absent_peer_is_waited_for_a_little() -> None:
+    calls = bound()
+    begin(calls)
+    calls.unbound()
+    calls.rebound(1.0, other=True)
+    assert calls.failed(ID, "", NoSuchAgent("not back yet"), 1.1) == []
+    repeats = [at for at, effect in run(calls, 1.4) if isinstance(effect, Send)]
+    assert repeats == [1.1 + ABSENT_PAUSE]
+    (failed,) = calls.failed(ID, "", NoSuchAgent("still not"), 1.0 + RETURN)
+    assert isinstance(failed, Failed)
+
+
+@pytest.mark.requirement("R-CALL-10")
+def test_after_the_same_brokers_welcome_an_absent_peer_is_absent() -> None:
+    calls = bound()
+    begin(calls)
+    calls.unbound()
+    calls.rebound(1.0)
+    assert len(calls.failed(ID, "", NoSuchAgent("gone"), 1.1)) == 1
 
 
 @pytest.mark.requirement("R-CALL-8")

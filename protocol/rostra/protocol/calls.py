@@ -17,6 +17,8 @@ REPEAT = 3.0
 """Seconds of silence before it is sent again later."""
 SILENCE = 8.0
 """Seconds of silence after which the peer is given up."""
+RETURN = 3.0
+"""Seconds that peers have to come back after another broker has taken the place of the one before."""
 ABSENT_PAUSE = 0.25
 """Seconds between two tries while the peer is absent and the caller wants to wait for it."""
 
@@ -45,6 +47,8 @@ class Calls:
     def __init__(self) -> None:
         self._calls: dict[bytes, _Call] = {}
         self.bound = False
+        self._returning = float("-inf")
+        """Until when an absent peer may be one that has not come back yet."""
         self.due = float("inf")
         """When `tick` wants to be called next, at the earliest."""
 
@@ -72,9 +76,11 @@ class Calls:
             self.due = due
         return [request] if self.bound else []
 
-    def rebound(self, now: float) -> list[Effect]:
-        """The broker knows us (again): whatever has no answer is sent again."""
+    def rebound(self, now: float, *, other: bool = False) -> list[Effect]:
+        """The broker knows us (again): whatever has no answer is sent again. `other`: it is another broker than before."""
         self.bound = True
+        if other:
+            self._returning = now + RETURN
         effects: list[Effect] = []
         for id_, call in self._calls.items():
             call.sign, call.repeat_at = now, now + FIRST_REPEAT
@@ -100,7 +106,7 @@ class Calls:
         if call is None or (sender and not _is_from(sender, call.peer)):
             return []
         error.peer = call.peer
-        if isinstance(error, NoSuchAgent | PeerLost) and now < call.absent_until:
+        if isinstance(error, NoSuchAgent | PeerLost) and now < max(call.absent_until, self._returning):
             call.absent, call.repeat_at = error, now + ABSENT_PAUSE
             self.due = min(self.due, call.due())
             return []

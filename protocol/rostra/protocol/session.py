@@ -292,7 +292,7 @@ class Session:
     def _welcomed(self, header: Welcome, now: float) -> list[Effect]:
         if self.state is not State.GREETING:
             return []
-        fresh, self._broker = header.boot != self._broker, header.boot
+        fresh, known, self._broker = header.boot != self._broker, bool(self._broker), header.boot
         self.state, self._greet_at, self._beat_at, self._heard = State.BOUND, float("inf"), now + BEAT, self._beats
         effects: list[Effect] = [Bound(header.address, fresh), *self._outbox]
         self._outbox.clear()
@@ -300,7 +300,7 @@ class Session:
         for id_ in [id_ for id_, ask in self._internal.items() if ask.method == "subscribe"]:
             self.calls.forget(id_)  # every path is proven anew below
             del self._internal[id_]
-        effects += self.calls.rebound(now)
+        effects += self.calls.rebound(now, other=fresh and known)
         effects += self.outgoing.rebound(now)
         return effects + self._asked(self.subscriptions.reopen(now), now)
 
