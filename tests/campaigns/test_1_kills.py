@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .checker import Figures
-from .conftest import sized
+from .conftest import SIZE, sized
 from .teams import AGENTS, chaos
 
 TEAMS = 4
@@ -21,7 +21,8 @@ async def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path, tell
 
     async def attack(seed: int) -> None:
         nonlocal figures
-        async with chaos(tmp_path / str(seed), seed) as one:
+        # So that the script is not at its end before the last kill.
+        async with chaos(tmp_path / str(seed), seed, delay=0.1 if SIZE == "nightly" else 0.02) as one:
             for _ in range(sized(100, 1000) // TEAMS):
                 await asyncio.sleep(one.random.uniform(0.0, 0.3))
                 await one.kill(one.random.choice(VICTIMS))

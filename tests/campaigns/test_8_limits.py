@@ -1,0 +1,184 @@
+"""Slow recipients and subscribers, comings and goings, SIGTERM at any instant: memory is bounded and nothing is lost."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import until
+
+from rostra.protocol import Client, MailboxFull
+from rostra.protocol.effects import Lettered
+from rostra.protocol.frames import encode_body
+from rostra.protocol.service import Service
+
+from .checker import check_mail
+from .conftest import sized
+from .peers import READER, SENDER, database
+from .teams import Peer
+
+BROKER = """
+import signal, sys
+from pathlib import Path
+from rostra.broker.server import Server
+server = Server(sys.argv[1], Path(sys.argv[2]))
+signal.signal(signal.SIGTERM, lambda *_: server.stop())
+print("ready", flush=True)
+server.run()
+"""
+
+
+class Broker:
+    """A broker in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address, self._mail = f"ipc://{folder}/bus", folder / "mail.db"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-c", BROKER, self.address, str(self._mail)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.process.stdout.readline()  # from here on SIGTERM is heeded
+        self.process.stdout.close()
+
+    def rss(self) -> float:
+        """Its memory in MB."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+    async def stop(self) -> int:
+        self.process.terminate()
+        return await asyncio.to_thread(self.process.wait, 30)
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    one = Broker(tmp_path)
+    yield one
+    await one.stop()
+
+
+@pytest.mark.timeout(600)
+async def test_a_slow_recipient_fills_its_mailbox_and_nothing_else(broker: Broker, tell: Callable[[str], None]) -> None:
+    async with Client.connect(broker.address, name="ada") as ada, Client.connect(broker.address, name="ben") as ben:
+        release, read = asyncio.Event(), []
+
+        async def take(body: bytes, letter: Lettered) -> None:
+            await release.wait()
+            read.append(body[:4])
+
+        Service(ben).mail(bytes, take)
+        before, taken, refused = broker.rss(), [], 0
+        body = bytes(60_000)
+        for lot in range(12):  # 72 MB; a mailbox holds 64 MiB
+            answers = await asyncio.gather(
+                *(ada.tell_raw("ben", encode_body((lot * 100 + n).to_bytes(4, "big") + body)) for n in range(100)),
+                return_exceptions=True,
+            )
+            assert all(one is None or isinstance(one, MailboxFull) for one in answers)
+            taken += [(lot * 100 + n).to_bytes(4, "big") for n, one in enumerate(answers) if one is None]
+            refused += sum(one is not None for one in answers)
+        grown = broker.rss() - before
+        assert refused > 0
+        assert grown < 60, "the broker keeps letters in memory"
+        release.set()
+        await until(lambda: len(read) >= len(taken), 60.0)
+        assert read == taken
+    tell(f"slow recipient: {len(taken)} letters of 60 KB taken and read, {refused} refused; broker +{grown:.0f} MB")
+
+
+@pytest.mark.timeout(600)
+async def test_a_slow_subscriber_loses_what_it_is_told_it_lost(broker: Broker, tell: Callable[[str], None]) -> None:
+    count = sized(20_000, 1_000_000)
+    async with Client.connect(broker.address, name="ada") as ada, Client.connect(broker.address, name="ben") as ben:
+        async with ben.subscribe("news") as slow:
+            before = broker.rss()
+            for number in range(count):
+                ada.publish("news", number)
+                if number % 200 == 0:
+                    await asyncio.sleep(0)
+            seen = 0
+            async with asyncio.timeout(120):
+                while seen + slow.missed < count:
+                    await anext(slow)
+                    seen += 1
+            grown = broker.rss() - before
+        assert seen + slow.missed == count
+        assert grown < 60
+    tell(f"slow subscriber: {count:,} events, {seen:,} seen, {slow.missed:,} counted as missed; broker {grown:+.0f} MB")
+
+
+@pytest.mark.timeout(3600)
+async def test_comings_and_goings_leave_nothing_behind(broker: Broker, tell: Callable[[str], None]) -> None:
+    count, width = sized(600, 10_000), 10
+
+    async def visit(number: int) -> None:
+        async with Client.connect(broker.address, name=f"guest-{number % (3 * width)}") as guest:
+            await guest.tell_raw("ben", encode_body(number))
+            async with guest.subscribe("news.>"):
+                pass
+
+    async with Client.connect(broker.address, name="ben") as ben:
+        read: list[int] = []
+
+        async def take(number: int, letter: Lettered) -> None:
+            read.append(number)
+
+        Service(ben).mail(int, take)
+        middle = 0.0
+        for start in range(0, count, width):
+            await asyncio.gather(*(visit(start + n) for n in range(width)))
+            if start == count // 2 // width * width:
+                middle = broker.rss()
+        await until(lambda: len(read) >= count, 60.0)
+        assert sorted(read) == list(range(count))
+        assert [one.name for one in await ben.peers()] == ["ben"]
+        grown = broker.rss() - middle
+        assert grown < 15
+    tell(f"churn: {count:,} came, wrote and left; broker {grown:+.1f} MB over the second half; every letter read once")
+
+
+@pytest.mark.timeout(3600)
+async def test_sigterm_at_any_instant_loses_nothing(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    dice, stops = random.Random(8), sized(10, 500)
+    broker = Broker(tmp_path)
+    database(str(tmp_path / "uma.db"), READER).close()
+    database(str(tmp_path / "sue.db"), SENDER).close()
+    sue = Peer("send", broker.address, "sue", "uma", str(tmp_path / "sue.db"))
+    uma = Peer("read", broker.address, "uma", str(tmp_path / "uma.db"))
+    try:
+        for _ in range(stops):
+            await asyncio.sleep(dice.uniform(0.1, 0.6))
+            if dice.random() < 0.5:
+                assert await broker.stop() == 0
+                broker.start()
+            else:
+                peer = dice.choice((sue, uma))
+                peer.process.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(peer.process.wait, 60)
+                peer._start()
+        await asyncio.sleep(1.0)
+        await sue.stop()
+
+        def all_read() -> bool:
+            with contextlib.suppress(AssertionError):
+                check_mail(tmp_path / "sue.db", tmp_path / "uma.db", "sue")
+                return True
+            return False
+
+        await until(all_read, 60.0)
+        await uma.stop()
+        figures = check_mail(tmp_path / "sue.db", tmp_path / "uma.db", "sue")
+    finally:
+        for process in (sue.process, uma.process):
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        await broker.stop()
+    tell(f"SIGTERM: {stops} times to the broker, the sender or the recipient; {figures}")
