@@ -1,28 +1,35 @@
-"""Group chats: who speaks next, when it ends, and the transcript that survives everybody."""
+"""Group chats: who speaks next, when it ends, and the transcript that survives everybody.
 
-from .check import check_options
-from .conditions import (
-    CompletionTokens,
-    Condition,
-    Cost,
-    ExactText,
-    FunctionCalled,
-    Handoff,
-    MaxMessages,
-    NoProgress,
-    PromptTokens,
-    SourceMatch,
-    TextMention,
-    Timeout,
-    TokenUsage,
-    VotePassed,
-)
-from .coordinator import Coordinator, serve
-from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError
-from .groupchat import GroupChat
-from .options import Budget, ChatOptions, Selection, Transitions
-from .stop import parse
-from .transcript import Transcript
+Everything is loaded when it is first used: whoever reads a team file needs the options, and not the coordinator.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .check import check_options
+    from .conditions import (
+        CompletionTokens,
+        Condition,
+        Cost,
+        ExactText,
+        FunctionCalled,
+        Handoff,
+        MaxMessages,
+        NoProgress,
+        PromptTokens,
+        SourceMatch,
+        TextMention,
+        Timeout,
+        TokenUsage,
+        VotePassed,
+    )
+    from .coordinator import Coordinator, serve
+    from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError
+    from .groupchat import GroupChat
+    from .options import Budget, ChatOptions, Selection, Transitions
+    from .stop import parse
+    from .transcript import Transcript
 
 __all__ = [
     "BadOptions",
@@ -55,3 +62,47 @@ __all__ = [
     "parse",
     "serve",
 ]
+
+_HOMES = {
+    "BadOptions": "errors",
+    "Budget": "options",
+    "ChatExists": "errors",
+    "ChatOptions": "options",
+    "CompletionTokens": "conditions",
+    "Condition": "conditions",
+    "Coordinator": "coordinator",
+    "Cost": "conditions",
+    "ExactText": "conditions",
+    "Fenced": "errors",
+    "FunctionCalled": "conditions",
+    "GroupChat": "groupchat",
+    "Handoff": "conditions",
+    "MaxMessages": "conditions",
+    "NoProgress": "conditions",
+    "NoSuchChat": "errors",
+    "PromptTokens": "conditions",
+    "Selection": "options",
+    "SourceMatch": "conditions",
+    "StopError": "errors",
+    "TextMention": "conditions",
+    "Timeout": "conditions",
+    "TokenUsage": "conditions",
+    "Transcript": "transcript",
+    "Transitions": "options",
+    "VotePassed": "conditions",
+    "check_options": "check",
+    "parse": "stop",
+    "serve": "coordinator",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -32,6 +32,7 @@ def check_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)  # a publisher says the same topics again and again; a refusal is not kept
 def check_topic(topic: str) -> str:
     """Return `topic` when it can be published to; raise `BadName` otherwise."""
     if len(topic) > MAX_TOPIC or not all(_TOKEN.match(token) for token in topic.split(".")):
