@@ -6,7 +6,6 @@ from rostra.protocol import Client
 from rostra.protocol.chat import Delta
 from rostra.protocol.completion import StreamTo
 
-
 TOGETHER = 0.01
 """Seconds: pieces that come within this time after an event travel as one."""
 
