@@ -48,7 +48,7 @@ from rostra.protocol.effects import Effect, Lettered, NotPosted, Posted, Send
 from rostra.protocol.errors import Refused
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.mailing import OUT_OF_ORDER, QUIET, WINDOW, Incoming, Outgoing, next_round
-from rostra.protocol.messages import Ack, Beat, Header, Hello, Mail, Reject, Stored, Welcome
+from rostra.protocol.messages import Ack, Beat, Error, Header, Hello, Mail, Reject, Stored, Welcome
 from rostra.protocol.service import Service
 from rostra.protocol.session import Session
 
@@ -614,6 +614,17 @@ def test_a_delivery_that_the_connection_had_no_room_for_comes_again() -> None:
     again = [one for one in settled(core.tick()) if one.route == b"2"]
     assert [one.head for one in again] == [one.head for one in to_ben]
     store.close()
+
+
+def test_an_older_process_that_wakes_does_not_take_the_name_back() -> None:
+    """It was stopped, its connection cut, its name taken. It greets again before it has heard of that."""
+    core = Core(BOOT)
+    bound(core, "ada", b"1", b"1" * 16)
+    bound(core, "ada", b"2", b"2" * 16)
+    (answer,) = core.received(b"3", b"", encode_head(Hello("ada", b"1" * 16)), b"")
+    assert isinstance(answer, ToPeer)
+    assert decode_head(answer.head) == Error(b"", "superseded", "a newer process is ada now")
+    assert [one.boot for one in core.registry.holder("ada")] == [b"2" * 16]
 
 
 def test_a_newer_process_of_the_name_counts_against_the_letter_that_the_older_had_in_hand() -> None:

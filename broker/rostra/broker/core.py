@@ -1,6 +1,7 @@
 """The broker's logic as a pure state machine: frames in, frames out; no socket, no clock (SPEC §7)."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -51,6 +52,8 @@ MAX_NONCES = 10_000
 HELD_SECONDS = 20.0
 """A replica of which nothing is heard about a request for so long does not work on it: the answer, or the cancel, was lost."""
 MAX_NUMBER = 2**63
+MAX_SUPERSEDED = 10_000
+"""Processes remembered that had to give way."""
 MAX_HELD = 10_000
 """Requests remembered per replica; the oldest is forgotten first, and left to its caller's patience."""
 PART_BYTES, PART_NODES = 512 * 1024, 8_000
@@ -102,6 +105,7 @@ class Core:
         self.topics = Topics()
         self.routed = self.published = self.refused = self.unreached = 0
         self.now, self.wall_ms = now, 0
+        self._superseded: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._started = now
         self._out: list[Output] = []
         self._produced = 0
@@ -246,6 +250,12 @@ class Core:
             self.refused += 1
             self._send(route, Error(b"", "refused", _short(error)))
             return
+        if (
+            name,
+            hello.boot,
+        ) in self._superseded:  # it slept, and has not heard of it; newer is who began later, not who spoke last
+            self._send(route, Error(b"", "superseded", f"a newer process is {name} now"))
+            return
         before = self.registry.of_route(route)
         if before is not None and not _is_same(before, hello):
             self._drop(before, "left")
@@ -261,6 +271,9 @@ class Core:
                     self._mail.left(other.route, self.now, died=False)
             elif not (other.shared and hello.shared):
                 self._send(other.route, Error(b"", "superseded", f"a newer process is {name} now"))
+                self._superseded[name, other.boot] = None
+                if len(self._superseded) > MAX_SUPERSEDED:
+                    self._superseded.popitem(last=False)
                 self._drop(other, "superseded")
         if hello.shared and not again:
             connection.address = self.registry.replica_address(name)
