@@ -40,7 +40,11 @@ def produced(speaker: str, number: int) -> str:
 def a_team(folder: Path, rounds: int, delay: float) -> Path:
     """Three assistants that count."""
     folder.mkdir(parents=True, exist_ok=True)
-    members = "".join(f'[agents.{name}]\nkind = "assistant"\nsystem_message = "You count."\n' for name in AGENTS)
+    table = '[agents.{}]\nkind = "assistant"\nsystem_message = "You count."\nmax_replies = 100000\n'
+    members = "".join(map(table.format, AGENTS))
+        f'[agents.{name}]\nkind = "assistant"\nsystem_message = "You count."\nmax_replies = 100000\n'
+        for name in AGENTS
+    )
     (folder / "team.toml").write_text(TEAM.format(rounds=rounds) + members)
     replies = {
         name: "".join(f'  {{ text = "{produced(name, n)}", delay = {delay} }},\n' for n in range(1, rounds // 3 + 3))
