@@ -42,9 +42,6 @@ def a_team(folder: Path, rounds: int, delay: float) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     table = '[agents.{}]\nkind = "assistant"\nsystem_message = "You count."\nmax_replies = 100000\n'
     members = "".join(map(table.format, AGENTS))
-        f'[agents.{name}]\nkind = "assistant"\nsystem_message = "You count."\nmax_replies = 100000\n'
-        for name in AGENTS
-    )
     (folder / "team.toml").write_text(TEAM.format(rounds=rounds) + members)
     replies = {
         name: "".join(f'  {{ text = "{produced(name, n)}", delay = {delay} }},\n' for n in range(1, rounds // 3 + 3))
