@@ -67,12 +67,12 @@ def test_a_person_answers_the_questions_of_a_run(rostra: Cli, terminal: Terminal
     assert messages[2]["content"] == "And if nobody is there?"
 
 
-def test_ctrl_c_at_a_question_ends_the_run(rostra: Cli, terminal: Terminal) -> None:
+def test_ctrl_c_at_a_question_pauses_the_chat_where_there_is_no_admin_and_ends_the_run(rostra: Cli, terminal: Terminal) -> None:
     terminal.run(rostra.command("run", str(EXAMPLES / "hello" / "scripted.toml"), "What is a broker?"))
     terminal.shows("your answer")
     terminal.types("C-c")
     screen = terminal.shows("exit code 130")
-    assert "✓ stopped" in screen
+    assert "--resume" in screen
 
 
 def test_a_question_answered_elsewhere_disappears(rostra: Cli, terminal: Terminal) -> None:
