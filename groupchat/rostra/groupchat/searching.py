@@ -29,10 +29,10 @@ def _found(connection: sqlite3.Connection, wish: SearchRequest, query: str) -> l
     found = connection.execute(
         "SELECT search.chat, row.sequence, search.speaker, snippet(search, 0, '[', ']', '…', 16), row.done_ms"
         " FROM search JOIN row ON row.chat = search.chat AND row.number = search.number"
-        " WHERE search.text MATCH ?1 AND row.rewound = 0 AND row.sequence > 0"
-        " AND (?2 = '' OR search.chat = ?2) AND (?3 = '' OR search.speaker = ?3)"
-        " ORDER BY row.done_ms DESC, search.chat, row.sequence DESC LIMIT ?4",
-        (query, wish.chat, wish.speaker, max(1, min(wish.limit, MOST))),
+        " WHERE search.text MATCH :query AND row.rewound = 0 AND row.sequence > 0"
+        " AND (:chat = '' OR search.chat = :chat) AND (:speaker = '' OR search.speaker = :speaker)"
+        " ORDER BY row.done_ms DESC, search.chat, row.sequence DESC LIMIT :most",
+        {"query": query, "chat": wish.chat, "speaker": wish.speaker, "most": max(1, min(wish.limit, MOST))},
     )
     return [
         Found(chat=chat, sequence=sequence, speaker=speaker, snippet=snippet, done_ms=done_ms)

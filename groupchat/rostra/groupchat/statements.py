@@ -91,10 +91,10 @@ def record(connection: sqlite3.Connection, chat: str, row: Row, floor: Floor) ->
     connection.execute("UPDATE chat SET floor = ? WHERE id = ?", (_encoder.encode(floor), chat))
     if row.control is not None and row.control.what == "rewind":
         connection.execute(
-            "UPDATE row SET rewound = ?1 WHERE chat = ?2 AND number < ?1 AND rewound = 0"
+            "UPDATE row SET rewound = :number WHERE chat = :chat AND number < :number AND rewound = 0"
             " AND kind <> 'control' AND state <> 'late'"
-            " AND number > (SELECT number FROM row WHERE chat = ?2 AND sequence = ?3 AND rewound = 0)",
-            (row.number, chat, row.control.sequence),
+            " AND number > (SELECT number FROM row WHERE chat = :chat AND sequence = :sequence AND rewound = 0)",
+            {"number": row.number, "chat": chat, "sequence": row.control.sequence},
         )
         connection.execute("UPDATE chat SET messages = ? WHERE id = ?", (row.control.sequence, chat))
 

@@ -24,13 +24,17 @@ _Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", asyncio
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in the mode that the transcript promises: WAL, every commit on the disk."""
     connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    if read_only:
-        if 0 < connection.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS):
-            migrate(connection)  # left by an older version, whose coordinator does not run any more
-        connection.execute("PRAGMA query_only = ON")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if read_only:
+            if 0 < connection.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS):
+                migrate(connection)  # left by an older version, whose coordinator does not run any more
+            connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -39,7 +43,11 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
-        migrate(self._connection)
+        try:
+            migrate(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self.commits = self.writes = 0

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+import weakref
 from pathlib import Path
 
 from rostra.protocol.directory import LetterInfo, MailboxInfo, MailQuery, MailRef
@@ -79,6 +80,7 @@ class MailStore:
         if path is not None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._db.close)  # a store in memory ends with its broker, a damaged one at once
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
