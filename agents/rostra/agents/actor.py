@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -37,6 +37,9 @@ from .state import MemoryStore, State, Store
 from .views import View, Views, as_seen
 from .voting import cast
 
+if TYPE_CHECKING:
+    from .tools.journal import ToolJournal
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -66,7 +69,7 @@ class Actor(Service):
 
     At most `concurrency` messages are worked on at once, the turns of one chat one after the other; `mailbox` more wait.
     `human`: where people are asked; without it, the coordinator's inbox. `store`: what it keeps between messages; without it,
-    in memory.
+    in memory. `journal`: where the calls of its tools are kept; without it, work that is done again calls them again.
     """
 
     def __init__(
@@ -79,10 +82,11 @@ class Actor(Service):
         mailbox: int = 1000,
         human: HumanInput | None = None,
         store: Store | None = None,
+        journal: "ToolJournal | None" = None,
     ) -> None:
         super().__init__(client, concurrency=concurrency, mailbox=mailbox)
         self.member, self._responder, self._human = member, as_responder(responder), human
-        self._durable = store
+        self._durable, self._journal = store, journal
         self._store = store or MemoryStore()
         self._views = Views(member.name, store=store)
         self.method("ask", ChatMessage, self._ask)
@@ -104,8 +108,15 @@ class Actor(Service):
         sender = letter.sender.partition("~")[0]
         named = msgspec.structs.replace(told, name=sender, role="user")
         human = self._human or InboxInput(self.client, letter.epoch)
+        key = b"%s/%s/%d" % (letter.sender.encode(), letter.epoch, letter.sequence)
         context = Context(
-            agent=self.member.name, sender=sender, history=(named,), client=self.client, human=human, state=State(self._store)
+            agent=self.member.name,
+            sender=sender,
+            history=(named,),
+            client=self.client,
+            human=human,
+            state=State(self._store),
+            journal=self._journal.task(key) if self._journal else None,
         )
         await self._responder.respond(named, context)
 
@@ -223,8 +234,15 @@ class Actor(Service):
 
     def _context(self, request: Incoming, **known: Any) -> Context:
         human = self._human or InboxInput(self.client, request.id)
-        state = State(self._store)
-        return Context(agent=self.member.name, deadline=request.deadline, client=self.client, human=human, state=state, **known)
+        return Context(
+            agent=self.member.name,
+            deadline=request.deadline,
+            client=self.client,
+            human=human,
+            state=State(self._store),
+            journal=self._journal.task(_key(request)) if self._journal else None,
+            **known,
+        )
 
     def _message(self, response: Response) -> ChatMessage | None:
         match response:
@@ -261,19 +279,21 @@ async def serve(
     stop: asyncio.Event,
     drain_seconds: float = 10.0,
     store: Store | None = None,
+    journal: "ToolJournal | None" = None,
 ) -> Exit:
     """The body of an agent's process: be `member` at the broker until `stop` is set, or the session ends for good.
 
     `shared`: several processes serve the name together. `make_responder` is called once, before the broker is reached; what it
     raises is raised. On `stop` nothing new is taken, what runs may finish for `drain_seconds`, and the rest is answered
     `stopping`: nobody who asked is left without an answer. `store`: what it keeps between messages; default: in memory.
+    `journal`: see `Actor`.
     """
     client = Client.connect(address, name=member.name, shared=shared)
     responder = as_responder(make_responder(client))
     member = described(member, responder)
     client.session.info = msgspec.to_builtins(member)
     # A person's turn may take days: such an agent must not be full after a few of them.
-    actor = Actor(client, responder, member, concurrency=64 if member.kind == "user_proxy" else 8, store=store)
+    actor = Actor(client, responder, member, concurrency=64 if member.kind == "user_proxy" else 8, store=store, journal=journal)
     await client.open()
     stopping = asyncio.create_task(stop.wait())
     greeting = asyncio.create_task(client.bound(GREETING_SECONDS))

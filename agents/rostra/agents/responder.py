@@ -1,11 +1,14 @@
 """What can be an agent: anything that responds."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rostra.protocol import Answer, ChatMessage, Client, Question, Usage
 
 from .state import MemoryStore, State
+
+if TYPE_CHECKING:
+    from .tools.journal import Task
 
 Response = ChatMessage | str | None
 
@@ -37,7 +40,8 @@ class Context:
     `agent`: its own name; `sender`: who asks; `chat` and `turn`: ids, empty for a direct ask; `history`: the conversation as
     this agent has seen it, the message to answer last, own words with role `assistant`; `introduction`: who the members are,
     for a model only; `deadline`: on the loop's clock, or None; `ordinal`: for a vote, how many the chat has had before;
-    `begun`: how many messages of `history` are of earlier chats; `state`: what this agent keeps between messages.
+    `begun`: how many messages of `history` are of earlier chats; `state`: what this agent keeps between messages; `journal`:
+    which tools were called for this already, where that is kept.
     """
 
     def __init__(
@@ -57,11 +61,13 @@ class Context:
         on_delta: DeltaSink | None = None,
         begun: int = 0,
         state: State | None = None,
+        journal: "Task | None" = None,
     ) -> None:
         self.agent, self.sender, self.chat, self.turn, self.sequence = agent, sender, chat, turn, sequence
         self.history, self.introduction, self.ordinal, self.deadline = history, introduction, ordinal, deadline
         self.client, self.human, self.on_delta = client, human, on_delta
         self.begun, self.state = begun, State(MemoryStore()) if state is None else state
+        self.journal = journal
         self.usage: list[Usage] = []
         """What the answer has used; the handler appends."""
         self.reason = ""

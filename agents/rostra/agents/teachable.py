@@ -31,7 +31,8 @@ class TeachableAgent(AssistantAgent):
     def __init__(self, name: str, system_message: str = SYSTEM_MESSAGE, *, memory: Memos | Path | str, **options: Any) -> None:
         super().__init__(name, system_message, **options)
         self.memos = memory if isinstance(memory, Memos) else Memos(memory)
-        remember = FunctionTool(self._remember, name="remember", description="Keep something for later conversations.")
+        told = "Keep something for later conversations."
+        remember = FunctionTool(self._remember, name="remember", description=told, repeatable=True)
         self.offered.add(remember)
         self.private.add(remember)  # nobody else may teach it by a call
 

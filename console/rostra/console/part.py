@@ -36,7 +36,7 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         raise Quit(Code.CONFIGURATION, f"{team}: there is no agent {name!r}; there are {', '.join(file.agents)}")
     where = file.tables.team.broker
     address = address or (places.address(file.name, file.name) if where == "ipc" else where)
-    memory, state = agent_places(file, places, file.name, name) if kind == "agent" else ("", "")
+    memory, state, journal = agent_places(file, places, file.name, name) if kind == "agent" else ("", "", "")
     job = Job(
         kind=kind,
         name=name or _NAMES[kind],
@@ -49,6 +49,7 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         keys=_keys(file, places, address, kind),
         memory=memory,
         state=state,
+        journal=journal,
         record=record,
     )
     if kind != "broker":

@@ -54,6 +54,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """agent: the database of what it has learned, where it is teachable."""
     state: str = ""
     """agent: the database of what it keeps between messages; empty: it keeps that in memory."""
+    journal: str = ""
+    """agent: the database in which it keeps what its tools have begun and done; made when one is first called."""
     record: str = ""
     """gateway: where everything asked and answered is recorded."""
     log: str = ""
@@ -211,9 +213,15 @@ async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> Ex
         from rostra.agents.sqlite_store import SqliteStore
 
         store = SqliteStore(Path(job.state))
-    ended = await serve(job.address, member, make, shared=config.replicas > 1, stop=stop, store=store)
-    if store:
-        store.close()
+    journal = None
+    if job.journal:
+        from rostra.agents.tools.journal import ToolJournal
+
+        journal = ToolJournal(Path(job.journal))
+    ended = await serve(job.address, member, make, shared=config.replicas > 1, stop=stop, store=store, journal=journal)
+    for kept in (store, journal):
+        if kept:
+            kept.close()
     match ended:
         case Exit.STOPPED:
             return ExitCode.STOPPED

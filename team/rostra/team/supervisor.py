@@ -51,7 +51,7 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
     keys = key_ring(file, places, instance.address)
 
     def job(kind: Kind, name: str, key: str, transcript: str = "", recorded: str = "") -> Job:
-        memory, state = agent_places(file, places, instance.name, name) if kind == "agent" else ("", "")
+        memory, state, journal = agent_places(file, places, instance.name, name) if kind == "agent" else ("", "", "")
         return Job(
             kind=kind,
             name=name,
@@ -64,6 +64,7 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
             keys=keys,
             memory=memory,
             state=state,
+            journal=journal,
             record=recorded,
             log=str(logs / f"{key}.log"),
             notify=str(places.socket_directory(instance.team, instance.name) / "ready"),
@@ -81,11 +82,12 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
     return found
 
 
-def agent_places(file: TeamFile, places: Places, instance: str, agent: str) -> tuple[str, str]:
-    """The databases of what an agent learns, and of what it has seen; empty where it keeps none."""
+def agent_places(file: TeamFile, places: Places, instance: str, agent: str) -> tuple[str, str, str]:
+    """The databases of what an agent learns, of what it has seen, and of what its tools have done; empty where it keeps none."""
     table = file.tables.agents[agent]
     memory = str(places.memory(file.name, agent)) if table.kind == "teachable" else ""
-    return memory, str(places.agent_state(file.name, instance, agent)) if table.state == "sqlite" else ""
+    own = str(places.agent_state(file.name, instance, agent))
+    return memory, own if table.state == "sqlite" else "", own
 
 
 def key_ring(file: TeamFile, places: Places, address: str) -> str:

@@ -22,9 +22,11 @@ class FunctionTool:
     """A function, plain (it runs in a thread) or async, with what a model must know to call it.
 
     `description` (default: the docstring) is required; raises `BadTool` without one, and for a signature that no model can fill.
+    `repeatable`: it only reads, or does the same however often it is called, so an interrupted call may be made again unasked.
     """
 
-    def __init__(self, function: Callable[..., Any], *, name: str = "", description: str = "") -> None:
+    def __init__(self, function: Callable[..., Any], *, name: str = "", description: str = "", repeatable: bool = False) -> None:
+        self.repeatable = repeatable
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.description = description or inspect.getdoc(function) or ""
         if not self.description:
@@ -65,15 +67,17 @@ class _Decorator(Protocol):
 @overload
 def tool(function: Callable[..., Any], /) -> FunctionTool: ...
 @overload
-def tool(*, description: str = "", name: str = "") -> _Decorator: ...
-def tool(function: Callable[..., Any] | None = None, /, *, description: str = "", name: str = "") -> FunctionTool | _Decorator:
-    """Make a tool of a function: `@tool`, or `@tool(description="Counts words.")`.
+def tool(*, description: str = "", name: str = "", repeatable: bool = False) -> _Decorator: ...
+def tool(
+    function: Callable[..., Any] | None = None, /, *, description: str = "", name: str = "", repeatable: bool = False
+) -> FunctionTool | _Decorator:
+    """Make a tool of a function: `@tool`, or `@tool(description="Counts words.", repeatable=True)`.
 
-    `description`: default, the docstring; `name`: default, the function's.
+    `description`: default, the docstring; `name`: default, the function's; `repeatable`: see `FunctionTool`.
     """
     if function is not None:
         return FunctionTool(function)
-    return lambda function, /: FunctionTool(function, name=name, description=description)
+    return lambda function, /: FunctionTool(function, name=name, description=description, repeatable=repeatable)
 
 
 def as_text(result: Any) -> str:

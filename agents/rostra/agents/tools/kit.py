@@ -17,26 +17,29 @@ def make_tool(name: str, config: ToolConfig, base: Path) -> AuditedTool:
             from .sql import Sql
 
             sql = Sql(base / config.database, write=config.write, seconds=config.seconds, rows=config.rows)
-            return _tool(name, config, sql.query, sql.told)
+            return _tool(name, config, sql.query, sql.told, repeatable=not config.write)
         case "http":
             from .http import Http
 
             http = Http(
                 config.hosts, methods=config.methods, private=config.private, seconds=config.seconds, limit=config.max_kb * 1024
             )
-            return _tool(name, config, http.fetch, http.told)
+            return _tool(name, config, http.fetch, http.told, repeatable=set(config.methods) <= {"GET", "HEAD"})
         case "files":
             from .files import Files
 
             files = Files(base / config.root, write=config.write, limit=config.max_kb * 1024)
-            return _tool(name, config, files.use if config.write else files.look, files.told)
+            does = files.use if config.write else files.look
+            return _tool(name, config, does, files.told, repeatable=not config.write)
         case "shell" | "python":
             from .sandboxed import Sandboxed
 
             sandboxed = Sandboxed(config.use, seconds=config.seconds, memory_mb=config.memory_mb, output_kb=config.max_kb)
-            return _tool(name, config, sandboxed.run, sandboxed.told)
+            # What it does stays in the sandbox, whose work directory ends with this process.
+            return _tool(name, config, sandboxed.run, sandboxed.told, repeatable=True)
 
 
-def _tool(name: str, config: ToolConfig, function: object, told: str) -> AuditedTool:
+def _tool(name: str, config: ToolConfig, function: object, told: str, *, repeatable: bool) -> AuditedTool:
     assert callable(function)
-    return AuditedTool(function, name=name, description=" ".join(filter(None, [config.description, told])))
+    description = " ".join(filter(None, [config.description, told]))
+    return AuditedTool(function, name=name, description=description, repeatable=repeatable)

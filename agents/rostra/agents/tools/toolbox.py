@@ -1,15 +1,19 @@
 """The tools of one agent."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rostra.agents.responder import Context
 from rostra.protocol import ChatMessage, ToolCall, ToolResponse
 from rostra.protocol.completion import ToolSchema
+from rostra.protocol.failpoints import passing
 
 from .function_tool import FunctionTool
 from .signature import BadTool
+
+log = logging.getLogger("rostra.audit")
 
 
 class ToolBox:
@@ -50,13 +54,46 @@ class ToolBox:
         return both
 
     async def run(self, calls: Iterable[ToolCall], context: Context) -> tuple[ToolResponse, ...]:
-        """Run the calls at once; the responses are in the order of the calls. Failures are answers: `Error: …`."""
-        return tuple(await asyncio.gather(*(self._respond(each, context) for each in calls)))
+        """Run the calls at once; the responses are in the order of the calls. Failures are answers: `Error: …`.
 
-    async def _respond(self, call: ToolCall, context: Context) -> ToolResponse:
+        A call that an earlier try at the same work has made is not made again (`journal`), unless its tool is repeatable.
+        """
+        made = list(calls)
+        recalled = self._recall(made, context)
+        return tuple(await asyncio.gather(*(self._respond(each, context, recalled.get(n)) for n, each in enumerate(made))))
+
+    def _recall(self, calls: list[ToolCall], context: Context) -> dict[int, str]:
+        if context.journal is None:
+            return {}
+        once = {n: each for n, each in enumerate(calls) if self._once(each)}
+        if not once:
+            return {}
+        answers = context.journal.recall([(each.name, each.arguments) for each in once.values()])
+        for each, answer in zip(once.values(), answers, strict=True):
+            if answer is not None:
+                log.warning("%s: %s was called by an earlier try at this turn, and is not run again", context.agent, each.name)
+        return {n: answer for n, answer in zip(once, answers, strict=True) if answer is not None}
+
+    async def _respond(self, call: ToolCall, context: Context, recalled: str | None) -> ToolResponse:
         tool = self._tools.get(call.name)
-        content = await tool.run(call.arguments, context) if tool else f"Error: Function {call.name} not found."
+        if recalled is not None:
+            content = recalled
+        elif tool is None:
+            content = f"Error: Function {call.name} not found."
+        elif context.journal is None or tool.repeatable:
+            content = await tool.run(call.arguments, context)
+        else:
+            number = context.journal.begin(call.name, call.arguments)
+            passing("tool.begun")
+            content = await tool.run(call.arguments, context)
+            passing("tool.ran")
+            context.journal.done(number, content)
+            passing("tool.done")
         return ToolResponse(id=call.id, name=call.name, content=content)
+
+    def _once(self, call: ToolCall) -> bool:
+        tool = self._tools.get(call.name)
+        return tool is not None and not tool.repeatable
 
 
 def tool_message(responses: tuple[ToolResponse, ...], name: str) -> ChatMessage:

@@ -9,10 +9,13 @@ from rostra.protocol.chat import ChatVote
 from rostra.protocol.frames import encode_body
 from rostra.protocol.voting import Method
 
+from .function_tool import tool
+
 SLACK = 15.0
 """Seconds that the coordinator may take beside the vote itself."""
 
 
+@tool(repeatable=True)
 async def call_vote(
     context: Context,
     text: Annotated[str, "What is voted on: a question, or a proposal."],
