@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from rostra.agents import serve as serve_agent
-from rostra.groupchat import ChatOptions, coordinator, writer
+from rostra.groupchat import ChatOptions, serve, writer
 from rostra.protocol import COORDINATOR, ChatMessage, Client, Member
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatStart
 
@@ -46,7 +46,7 @@ def coordinating(pipe: Pipe, address: str, database: Path, synchronous: str) -> 
         writer.connect = relaxed
     members = tuple(Member(name=name) for name in AGENTS)
     options = ChatOptions(members=members, selection="round_robin", max_rounds=ENDLESS, turn_seconds=60.0)
-    asyncio.run(coordinator.serve(address, options, database, stop=asyncio.Event(), ready=lambda: pipe.send("up")))
+    asyncio.run(serve(address, options, database, stop=asyncio.Event(), ready=lambda: pipe.send("up")))
 
 
 def assemble(cast: Cast, synchronous: str = "FULL") -> tuple[str, Path]:

@@ -29,10 +29,11 @@ from rostra.groupchat.inputs import (
     Withdraw,
 )
 from rostra.groupchat.inputs import Record as Recorded
-from rostra.groupchat.machine import Machine, opening_row
+from rostra.groupchat.machine import Machine
 from rostra.groupchat.replaying import Script
 from rostra.groupchat.rows import Row, Settings, genesis, plain_columns, row_hash, stored
 from rostra.groupchat.rules import rules_of
+from rostra.groupchat.scribe import opening_row
 from rostra.groupchat.selection import Chosen, Situation, Unchosen, rotation
 from rostra.protocol import ChatMessage, Member, TurnReply, Usage
 from rostra.protocol.chat import ChatEvent, Control, ControlKind, Record, Result, Why

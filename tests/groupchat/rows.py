@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from rostra.groupchat import ChatOptions, Transcript
-from rostra.groupchat.machine import opening_row
 from rostra.groupchat.rows import Row, Settings
+from rostra.groupchat.scribe import opening_row
 from rostra.protocol import ChatMessage, Member, Usage
 from rostra.protocol.chat import Why
 

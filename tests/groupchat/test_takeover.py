@@ -338,7 +338,7 @@ async def interrupted(console: Client, held: Coordinator, chat: str, admin: str,
         await start(console, chat=chat)
         await asyncio.sleep(chance.random() * 0.04)
         began = time.perf_counter()
-        if held.running:
+        if held.chats.active:
             signals.signalled(signal.SIGTERM if admin and chance.random() < 0.5 else signal.SIGINT)
             async for event in events:
                 seen = event.decode(ChatEvent)

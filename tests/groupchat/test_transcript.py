@@ -11,10 +11,10 @@ import pytest
 
 from rostra.groupchat import BadOptions, ChatExists, Fenced, NoSuchChat, Transcript, reading
 from rostra.groupchat.floor import Floor
-from rostra.groupchat.machine import opening_row
 from rostra.groupchat.roster import Roster
 from rostra.groupchat.rows import Row, genesis, plain_columns, row_hash, stored
 from rostra.groupchat.schema import MIGRATIONS
+from rostra.groupchat.scribe import opening_row
 from rostra.groupchat.searching import search
 from rostra.groupchat.writer import connect
 from rostra.protocol import Usage

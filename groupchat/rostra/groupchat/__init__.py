@@ -24,10 +24,11 @@ if TYPE_CHECKING:
         TokenUsage,
         VotePassed,
     )
-    from .coordinator import Coordinator, serve
+    from .coordinator import Coordinator
     from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError
     from .groupchat import GroupChat
     from .options import Budget, ChatOptions, Selection, Transitions
+    from .serving import serve
     from .stop import parse
     from .transcript import Transcript
 
@@ -92,7 +93,7 @@ _HOMES = {
     "VotePassed": "conditions",
     "check_options": "check",
     "parse": "stop",
-    "serve": "coordinator",
+    "serve": "serving",
 }
 
 

@@ -65,9 +65,9 @@ class Controls:
 
     async def _control(self, chat: str, id_: bytes, control: Control) -> ChatInfo:
         coordinator = self._coordinator
-        runner = coordinator.runners.get(chat)
+        runner = coordinator.chats.runners.get(chat)
         if runner is None and control.what == "resume":
-            await coordinator.take_up(chat, id_, control)
+            await coordinator.chats.take_up(chat, id_, control)
             return await coordinator.info(chat)
         await self._running(runner, chat, await self._state(chat)).control(id_, control)
         return await coordinator.info(chat)
@@ -89,24 +89,24 @@ class Controls:
 
     async def _stop(self, ref: ChatRef, request: Incoming) -> ChatInfo:
         coordinator, by = self._coordinator, self._operator(request)
-        runner = coordinator.runners.get(ref.chat)
+        runner = coordinator.chats.runners.get(ref.chat)
         control = Control(what="stop", by=by, now=not ref.after_turn, reason=ref.reason[:1000])
         if runner is not None:
             await runner.control(request.id, control)
         elif await self._state(ref.chat) != "ended":  # it rests: end it without asking anybody again
-            runner = await coordinator.take_up(ref.chat, request.id, control)
+            runner = await coordinator.chats.take_up(ref.chat, request.id, control)
         if runner is not None and not ref.after_turn:
-            await coordinator.over(ref.chat, runner)
+            await coordinator.chats.over(ref.chat, runner)
         return await coordinator.info(ref.chat)
 
     async def _rewind(self, wish: ChatRewind, request: Incoming) -> ChatInfo:
         coordinator, control = self._coordinator, _travel("rewind", wish, self._operator(request))
-        runner = coordinator.runners.get(wish.chat)
+        runner = coordinator.chats.runners.get(wish.chat)
         if runner is not None:
             await runner.control(request.id, control)
         else:
             _check_place(wish.sequence, (await coordinator.info(wish.chat)).messages)
-            await coordinator.take_up(wish.chat, request.id, control, ended=True)
+            await coordinator.chats.take_up(wish.chat, request.id, control, ended=True)
         return await coordinator.info(wish.chat)
 
     async def _fork(self, wish: ChatRewind, request: Incoming) -> ChatInfo:
@@ -119,7 +119,7 @@ class Controls:
         _check_place(wish.sequence, (await coordinator.info(wish.chat)).messages)
         rows, floor = forked(await transcript.rows(wish.chat), kept.settings, control, request.id, now_ms())
         epoch = await transcript.fork(chat, request.id, kept.settings, rows, floor)
-        coordinator.run(chat, kept.settings, epoch, rows[-1].done_ms, rows, fresh=True)
+        coordinator.chats.run(chat, kept.settings, epoch, rows[-1].done_ms, rows, fresh=True)
         return await coordinator.info(chat)
 
     async def _records(self, wish: RecordsRequest, _: Incoming) -> Records:

@@ -14,6 +14,7 @@ from .fit import Weight, weigh
 from .floor import Floor
 from .inputs import Said
 from .rows import Row, Settings
+from .selection import Situation
 
 
 class Ledger:
@@ -61,6 +62,22 @@ class Ledger:
     def at_ms(self, seconds: float) -> int:
         """When `seconds` will have passed, if the chat is not paused before."""
         return self._created_ms + self._paused_ms + int(seconds * 1000)
+
+    def situation(self, chat: str, row: int) -> Situation:
+        """What whoever selects the next speaker must know; `row`: the number of the row that the turn will have."""
+        return Situation(
+            chat,
+            len(self.messages) + 1,
+            row,
+            self.last_speaker,
+            self.messages,
+            dict(self.failures),
+            self.ordinal,
+            self.floor.members,
+            self.floor.muted,
+            self.votes,
+            self.watch.votes(self.facts, len(self.floor.members)),
+        )
 
     def spent(self, usage: tuple[Usage, ...]) -> None:
         """Count what no row holds."""

@@ -104,7 +104,7 @@ class _Replay:
 
     def _new(self) -> Machine:
         def make_id() -> bytes:  # the machine has counted the row, where it is the one of a turn
-            number = machine._rows
+            number = machine.rows
             return self._ids.get(number if number not in self._made else number + 1, b"")
 
         machine = Machine(

@@ -38,7 +38,7 @@ class Signals:
         """A signal came."""
         name, coordinator = signal.Signals(number).name, self._coordinator
         again = self._last and not coordinator.acted  # nobody has done anything since the last one
-        nobody = not coordinator.running or (number == signal.SIGTERM and not coordinator.admins)
+        nobody = not coordinator.chats.active or (number == signal.SIGTERM and not coordinator.chats.admins)
         if again or nobody:
             self._stop.set()
             return
@@ -47,12 +47,12 @@ class Signals:
         self._task = asyncio.get_running_loop().create_task(self._give(name, number == signal.SIGTERM))
 
     async def _give(self, name: str, ends: bool) -> None:
-        paused = await self._coordinator.take_over(name)
+        paused = await self._coordinator.chats.take_over(name)
         if not ends:
             return
         await asyncio.sleep(self._grace)
         if self._coordinator.acted:
             return
         for chat in paused:  # what only the signal has paused goes on when the coordinator is back
-            await self._coordinator.go_on(chat, f"the {name} was the coordinator's end")
+            await self._coordinator.chats.go_on(chat, f"the {name} was the coordinator's end")
         self._stop.set()

@@ -28,7 +28,7 @@ class Votes:
         service.method("chat.vote", ChatVote, after_start(self._vote))
 
     async def _vote(self, wish: ChatVote, request: Incoming) -> Tally:
-        runner = self._coordinator.runners.get(wish.chat)
+        runner = self._coordinator.chats.runners.get(wish.chat)
         if runner is None:
             await self._coordinator.transcript.kept(wish.chat)
             raise Refused(f"chat {wish.chat!r} is not running")

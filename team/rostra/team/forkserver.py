@@ -67,7 +67,7 @@ PRELOADED = (
     "rostra.agents.models.gateway_model",
     "rostra.agents.user_proxy",
     "rostra.broker.server",
-    "rostra.groupchat.coordinator",
+    "rostra.groupchat.serving",
     "sqlite3",
     "zmq.utils.monitor",
 )

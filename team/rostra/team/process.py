@@ -183,11 +183,11 @@ async def _gateway(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> 
 
 
 async def _coordinator(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> ExitCode:
-    from rostra.groupchat import Fenced, coordinator
+    from rostra.groupchat import Fenced, serve
 
     options = job.file.chat_options(load=True)
     try:
-        await coordinator.serve(job.address, options, Path(job.transcript), stop=stop, signals=True)
+        await serve(job.address, options, Path(job.transcript), stop=stop, signals=True)
     except Fenced as error:
         log.error("%s: %s", job.name, error)
         return ExitCode.FENCED

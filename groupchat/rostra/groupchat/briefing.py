@@ -1,0 +1,47 @@
+"""What a member is sent when it is its turn, and what is kept of what it answers. Pure."""
+
+from collections.abc import Callable, Iterable
+
+from rostra.protocol import ChatMessage, Member, Turn
+
+from .fit import prefix
+from .ledger import Ledger
+
+
+def brief(ledger: Ledger, member: str, *, chat: str, epoch: int, introduction: Callable[[], str] | None = None) -> Turn:
+    """The turn of `member`: what came after its own last message, as far as a frame holds it.
+
+    `introduction`: what it is told before its first turn; None: nothing.
+    """
+    own, total = ledger.own.get(member, 0), len(ledger.messages)
+    fits = prefix(ledger.weights[index] for index in range(total - 1, own - 1, -1)) if total > own else 0
+    after = total - fits
+    return Turn(
+        chat=chat,
+        sequence=total + 1,
+        epoch=epoch,
+        after=after,
+        messages=tuple(ledger.messages[after:]),
+        introduction=introduction() if introduction is not None and own == 0 else "",
+        since=ledger.floor.since.get(member, 0),
+        valid=own if ledger.rewound else -1,
+    )
+
+
+def introduced(members: Iterable[Member]) -> str:
+    """Who the members are, in words."""
+    lines = [f"{member.name}: {' '.join(member.description.split())}".rstrip(": ") for member in members]
+    return "\n".join(["These are the members of this conversation:", *lines])
+
+
+def as_kept(message: ChatMessage, speaker: str, sequence: int) -> ChatMessage:
+    """A member's message as the transcript keeps it: nobody speaks in another's name, or as the system."""
+    return ChatMessage(
+        content=message.content,
+        role="assistant" if message.role == "system" else message.role,
+        name=speaker,
+        tool_calls=message.tool_calls,
+        tool_responses=message.tool_responses,
+        sequence=sequence,
+        metadata=message.metadata,
+    )

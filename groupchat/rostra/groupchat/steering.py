@@ -1,0 +1,64 @@
+"""What a control means to the turn that is open, and to the next one. Pure."""
+
+import msgspec
+
+from rostra.protocol.chat import Control, Why
+
+from .floor import Floor, sentence
+from .selection import Chosen
+
+
+def settled(control: Control, *, floor: Floor, speaker: str, admin: str, messages: int) -> Control:
+    """A control with what it leaves open.
+
+    `speaker`: whose turn is open, or empty; `admin`: who would get the floor, or empty; `messages`: how many there are.
+    """
+    replace = msgspec.structs.replace
+    match control.what:
+        case "step" if speaker:
+            return replace(control, what="pause")  # the turn that is open is the one
+        case "skip":
+            return replace(control, agent=speaker)
+        case "resume" if not floor.paused:
+            return replace(control, now=True)  # it rested, as nobody could be asked
+        case "takeover":
+            return replace(control, agent=admin, now=True)
+        case "join":
+            return replace(control, sequence=max(0, messages - control.last) if control.last >= 0 else 0)
+        case _:
+            return control
+
+
+def interrupts(control: Control, speaker: str) -> bool:
+    """Whether the open turn of `speaker` is taken back."""
+    match control.what:
+        case "skip" | "takeover" | "rewind":
+            return True
+        case "pause" | "next":
+            return control.now
+        case "leave":
+            return control.agent == speaker
+        case _:
+            return False
+
+
+def admin_of(floor: Floor, admin: str) -> str:
+    """Who gets the floor when somebody takes over, of a team with this `admin`; empty: there is nobody to ask."""
+    return admin if admin in floor.members and admin not in floor.muted and not floor.no_input else ""
+
+
+def wanted(control: Control, sequence: int) -> Chosen:
+    """Whom an operator wants to speak next, at the place `sequence`: past all rules."""
+    why = Why(
+        sequence=sequence,
+        speaker=control.agent,
+        reason=sentence(control),
+        method=control.what,
+        candidates=(control.agent,),
+    )
+    return Chosen(control.agent, why)
+
+
+def reason_of(control: Control) -> str:
+    """Why an operator ended the chat."""
+    return control.reason or f"stopped by {control.by or 'an operator'}"
