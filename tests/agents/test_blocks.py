@@ -3,6 +3,7 @@
 import pytest
 
 from rostra.agents.code.blocks import find_blocks, latest_blocks
+from rostra.agents.prompt import OUTPUT
 from rostra.protocol import ChatMessage
 
 
@@ -59,3 +60,15 @@ def test_the_newest_message_with_code_is_taken_back_to_ones_own_last() -> None:
     assert codes(old, own, new) == ["new\n"]
     assert codes(old, own, talk, last=2) == []
     assert codes(old, own, talk, last=3) == ["old\n"]
+
+
+def test_what_is_data_is_not_searched_for_code() -> None:
+    code = "```sh\nls\n```"
+    data = [
+        ChatMessage(name="bob", role="tool", content=code),
+        ChatMessage(name="bob", role="function", content=code),
+        ChatMessage(name="bob", content=code, metadata={OUTPUT: True}),
+        ChatMessage(name="ann", content=code),
+    ]
+    assert latest_blocks(data, "ann", 10) == []
+    assert len(latest_blocks([ChatMessage(name="bob", content=code), *data], "ann", 10)) == 1

@@ -89,6 +89,12 @@ def test_a_tool_that_another_member_executes_is_only_offered(base: Path) -> None
     assert (made.offered.names, made.functions) == (("double", "add"), ("double",))
 
 
+def test_a_tool_is_run_for_those_to_whom_the_team_file_grants_it(base: Path) -> None:
+    made = make({"kind": "conversable", "executes": ["mine:add"]}, base, callers={"mine:add": ("bob",)})
+    assert (made.grants("add", "bob"), made.grants("add", "eve"), made.grants("else", "bob")) == (True, False, False)
+    assert make({"kind": "conversable", "executes": ["mine:add"]}, base).grants("add", "eve")
+
+
 @pytest.mark.parametrize(
     ("table", "reason"),
     [

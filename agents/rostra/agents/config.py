@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, assert_never
+from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,9 @@ from rostra.protocol import Client, RostraError
 from .code.config import CodeExecution
 from .responder import Responder
 from .tools.config import ToolConfig
+
+if TYPE_CHECKING:
+    from .tools import FunctionTool
 
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
 HumanInputWord = Literal["always", "terminate", "never"]
@@ -56,13 +59,15 @@ def build(
     client: Client | None,
     *,
     executes: Collection[str] | None = None,
+    callers: Mapping[str, Collection[str]] | None = None,
     memory: Path | None = None,
     toolkit: Mapping[str, ToolConfig] | None = None,
 ) -> Responder:
     """The responder of the agent `name`; `base` is the team file's folder.
 
     `executes`: the `module:name` of all tools that run in this agent, as far as the whole team file tells; without it, those that
-    the table names. A tool that is offered but not among them runs in another member. `memory`: where a teachable agent keeps its
+    the table names. A tool that is offered but not among them runs in another member. `callers`: per tool that runs here, for
+    whom; without it, for anybody. `memory`: where a teachable agent keeps its
     memos. `toolkit`: the tables of tools that are named without a module. Loads the user's modules. Raises
     `LoadError`, `BadAgent`, or `BadTool`.
     """
@@ -70,7 +75,7 @@ def build(
         case "handler":
             return _handler(config, name, base)
         case "assistant" | "user_proxy" | "conversable" | "teachable":
-            return _conversable(config, name, base, client, executes, memory, toolkit or {})
+            return _conversable(config, name, base, client, executes, callers, memory, toolkit or {})
         case _:
             assert_never(config.kind)
 
@@ -96,6 +101,7 @@ def _conversable(
     base: Path,
     client: Client | None,
     executes: Collection[str] | None,
+    callers: Mapping[str, Collection[str]] | None,
     memory: Path | None,
     toolkit: Mapping[str, ToolConfig],
 ) -> Responder:
@@ -117,6 +123,7 @@ def _conversable(
         "tools": [loaded[spec] for spec in config.tools if spec in run_here],
         "offers": [loaded[spec] for spec in config.tools if spec not in run_here],
         "executes": [loaded[spec] for spec in config.executes if spec not in config.tools],
+        "callers": None if callers is None else {loaded[spec].name: callers.get(spec, ()) for spec in loaded},
     }
     if config.system_message is not None:
         options["system_message"] = config.system_message
@@ -139,14 +146,17 @@ def _conversable(
     return kinds[config.kind](name, **options)
 
 
-def _tool(spec: str, base: Path, toolkit: Mapping[str, ToolConfig]) -> Any:
+def _tool(spec: str, base: Path, toolkit: Mapping[str, ToolConfig]) -> "FunctionTool":
+    from .tools import FunctionTool
+
     if spec in toolkit:
         from .tools.kit import make_tool
 
         return make_tool(spec, toolkit[spec], base)
     from .loading import load
 
-    return load(spec, base)
+    loaded = load(spec, base)
+    return loaded if isinstance(loaded, FunctionTool) else FunctionTool(loaded)
 
 
 def _model(config: AgentConfig, name: str, client: Client | None) -> dict[str, Any]:

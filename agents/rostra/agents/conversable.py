@@ -1,7 +1,7 @@
 """`ConversableAgent`: AutoGen's agent, a configuration of tools, code, a model and a person behind one reply chain."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -43,7 +43,8 @@ class ConversableAgent:
     member runs them; `executes` (or AutoGen's `function_map`): run here for others' models. `code_execution_config`: a
     `CodeExecution`, or False. `model`: what completes; `model_name`: a name from the team file's [models]; `model_options`:
     temperature and the like. `human`: where a person is asked when the context does not say; default: this terminal. `bus`: where
-    agents that are only named are asked.
+    agents that are only named are asked. `callers`: per tool, the names of the agents for whom it is run; default: for anybody
+    who calls it.
 
     It is a `Responder`: in a group chat its conversation is what the chat's context shows, and it keeps no state of its own
     there, so it can be restarted between two turns.
@@ -74,6 +75,7 @@ class ConversableAgent:
         max_tool_rounds: int = 10,
         human: HumanInput | None = None,
         bus: "Client | None" = None,
+        callers: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         if human_input_mode not in ("ALWAYS", "TERMINATE", "NEVER"):
             raise ValueError(f"human_input_mode is ALWAYS, TERMINATE or NEVER, not {human_input_mode!r}")
@@ -84,7 +86,7 @@ class ConversableAgent:
             DEFAULT_MAX_REPLIES if max_consecutive_auto_reply is None else max_consecutive_auto_reply
         )
         self.model, self.model_name, self.model_options = model, model_name, dict(model_options or {})
-        self.max_tool_rounds, self.human, self.bus = max_tool_rounds, human, bus
+        self.max_tool_rounds, self.human, self.bus, self._callers = max_tool_rounds, human, bus, callers
         self.spending = Spending()
         """What its model has used, per model."""
         self.is_termination = is_termination_msg or (lambda message: message.content == "TERMINATE")
@@ -188,6 +190,10 @@ class ConversableAgent:
         if answer is None:
             return None
         return await self.before_send(self._own(answer))
+
+    def grants(self, tool: str, caller: str) -> bool:
+        """Whether it runs `tool` for the agent `caller`."""
+        return self._callers is None or caller in self._callers.get(tool, ())
 
     def prompt(self, messages: Sequence[ChatMessage], context: Context) -> list[ChatMessage]:
         """What its model is sent for the conversation `messages`."""

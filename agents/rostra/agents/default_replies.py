@@ -9,7 +9,7 @@ from rostra.protocol.completion import CompletionRequest
 
 from . import feedback
 from .feedback import Verdict
-from .prompt import COMPLETIONS, PERSON, TOOL_LOG, ToolRound, completions, logged, round_messages
+from .prompt import COMPLETIONS, OUTPUT, PERSON, TOOL_LOG, ToolRound, completions, logged, round_messages
 from .reply_chain import Conversation, Outcome, ReplyFunction
 from .tools import tool_message
 
@@ -49,7 +49,8 @@ async def tool_calls(agent: "ConversableAgent", conversation: Conversation) -> O
     calls = conversation.message.tool_calls
     if not calls:
         return NEXT
-    responses = await agent.executed.run(calls, conversation.context)
+    caller = conversation.message.name or conversation.sender_name
+    responses = await agent.executed.run(calls, conversation.context, lambda tool: agent.grants(tool, caller))
     return True, msgspec.structs.replace(tool_message(responses, agent.name), metadata={COMPLETIONS: 0})
 
 
@@ -58,7 +59,7 @@ async def code_blocks(agent: "ConversableAgent", conversation: Conversation) -> 
     if agent.code is None:
         return NEXT
     output = await agent.code.reply(conversation.messages, agent.name, conversation.context.chat)
-    return NEXT if output is None else (True, ChatMessage(content=output, metadata={COMPLETIONS: 0}))
+    return NEXT if output is None else (True, ChatMessage(content=output, metadata={COMPLETIONS: 0, OUTPUT: True}))
 
 
 async def model_answer(agent: "ConversableAgent", conversation: Conversation) -> Outcome:
@@ -71,7 +72,7 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
             raise RuntimeError(f"the assistant {agent.name} has no model")
         return NEXT
     context, messages = conversation.context, conversation.messages
-    prompt, own = agent.prompt(messages, context), agent.executed.joined(agent.private)
+    prompt, own = agent.prompt(messages, context), agent.executed.joined(agent.private).within(agent.offered)
     before, made, rounds = completions(conversation.stored, agent.name), 0, list[ToolRound]()
     while True:
         last = len(rounds) >= agent.max_tool_rounds  # then nothing is left but to answer

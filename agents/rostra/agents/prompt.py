@@ -11,6 +11,8 @@ TOOL_LOG = "tool_log"
 """Key in `metadata`: the rounds of tool calls that an agent made by itself before it gave this answer."""
 COMPLETIONS = "completions"
 """Key in `metadata`: how many completions made this answer, where it is not one."""
+OUTPUT = "output"
+"""Key in `metadata`: the message is what code printed, not what anybody says."""
 PERSON = "person"
 """Key in `metadata`: the person who wrote this."""
 LOGGED = 4_000

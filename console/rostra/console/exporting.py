@@ -5,6 +5,7 @@ JSON and JSON Lines hold every row with its hash, so that `rostra replay` can ch
 
 import html
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -27,6 +28,11 @@ class Exported(Payload, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     """How it was begun, and by which rules."""
 
+
+# A fence begins in the first column only: an indented one may belong to a list, and end with it.
+_OPENS = re.compile(r"(`{3,}(?=[^`]*\Z)|~{3,})")
+_CLOSES = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*\Z")
+_LOADS = re.compile(r"!(?=\[)|<(?=[A-Za-z/!?])")
 
 Render = Callable[[Exported], str]
 
@@ -86,13 +92,31 @@ def _fence(text: str) -> str:
     return f"{ticks}\n{text}\n{ticks}"
 
 
+def inert(text: str) -> str:
+    """Markdown that loads nothing when it is shown: images are links, HTML is text. Fenced code stays as it is.
+
+    Else whoever only reads a chat would tell a stranger so, along with what a model was talked into putting into the address.
+    """
+    lines, fence = [], ""
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        opens, closes = _OPENS.match(line), _CLOSES.match(line)
+        if not fence and opens:
+            fence = opens[1]
+        elif not fence:
+            line = _LOADS.sub(lambda found: html.escape(found[0]).replace("!", "&#33;"), line)
+        elif closes and closes[1].startswith(fence):
+            fence = ""
+        lines.append(line)
+    return "\n".join([*lines, fence] if fence else lines)
+
+
 def _markdown(chat: Exported) -> str:
     info, messages = chat.chat, chat.messages
     out = [f"# Chat {info.chat}", "", f"{clock(info.created_ms)} · {', '.join(member.name for member in info.members)}", ""]
     for message in messages:
         out += [f"## {message.sequence}. {clean(message.name or message.role)}", ""]
         for kind, text in _parts(message):
-            out += [text if kind == "text" else _fence(text), ""]
+            out += [inert(text) if kind == "text" else _fence(text), ""]
         for lines in _votes(chat, message.sequence):
             out += ["\n".join(f"> {line}  " for line in lines), ""]
     if info.result is not None:

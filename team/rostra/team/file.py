@@ -67,6 +67,14 @@ class TeamFile(msgspec.Struct, frozen=True):
         own = [tool for tool in table.tools if tool not in listed]
         return tuple(dict.fromkeys([*table.executes, *own]))
 
+    def callers(self) -> dict[str, tuple[str, ...]]:
+        """Per tool, as `executes` spells it, the agents that offer it to their models: nobody else's calls are run."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, table in self.tables.agents.items():
+            for tool in dict.fromkeys(table.tools):
+                found[tool] = (*found.get(tool, ()), name)
+        return found
+
     def members(self) -> tuple[Member, ...]:
         """Who takes part, in the order of the file."""
         return tuple(

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import msgspec
 
@@ -204,7 +204,8 @@ async def _agent(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> Ex
 
     def make(client: "Client") -> "Responder":
         memory = Path(job.memory) if job.memory else None
-        responder = build(config, name, file.base, client, executes=executes, memory=memory, toolkit=file.tables.tools)
+        given: dict[str, Any] = {"executes": executes, "callers": file.callers(), "toolkit": file.tables.tools}
+        responder = build(config, name, file.base, client, memory=memory, **given)
         ready()
         return responder
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from rostra.agents.prompt import OUTPUT
 from rostra.protocol import ChatMessage
 
 LANGUAGES = {"python": "python", "py": "python", "python3": "python", "sh": "sh", "shell": "sh", "bash": "bash"}
@@ -44,12 +45,16 @@ def latest_blocks(messages: Sequence[ChatMessage], agent: str, last_messages: in
     """The blocks of the newest message that has any, among the last ones.
 
     `last_messages`: how many are searched; "auto": back to the agent's own last message. A message with nothing but one block of
-    no known language is passed over.
+    no known language is passed over. What is data is never searched: answers of tools, output of code, the agent's own words.
     """
     searched = len(messages) if last_messages == "auto" else last_messages
     for message in reversed(messages[max(0, len(messages) - searched) :]):
-        if last_messages == "auto" and message.name == agent:
-            break
+        if message.name == agent:
+            if last_messages == "auto":
+                break
+            continue
+        if message.role in ("tool", "function") or OUTPUT in message.metadata:
+            continue
         blocks = find_blocks(message.text)
         if blocks and not (len(blocks) == 1 and not blocks[0].language):
             return blocks

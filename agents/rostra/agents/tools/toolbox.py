@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from rostra.agents.responder import Context
@@ -14,6 +14,11 @@ from .function_tool import FunctionTool
 from .signature import BadTool
 
 log = logging.getLogger("rostra.audit")
+
+
+def anything(_: str) -> bool:
+    """Every tool is granted."""
+    return True
 
 
 class ToolBox:
@@ -49,18 +54,26 @@ class ToolBox:
 
     def joined(self, other: "ToolBox") -> "ToolBox":
         """The tools of both; where a name is in both, this one's."""
-        both = ToolBox()
-        both._tools = {**other._tools, **self._tools}
-        return both
+        return self._of({**other._tools, **self._tools})
 
-    async def run(self, calls: Iterable[ToolCall], context: Context) -> tuple[ToolResponse, ...]:
+    def within(self, names: Container[str]) -> "ToolBox":
+        """Those of the tools whose names are among `names`."""
+        return self._of({name: each for name, each in self._tools.items() if name in names})
+
+    async def run(
+        self, calls: Iterable[ToolCall], context: Context, granted: Callable[[str], bool] = anything
+    ) -> tuple[ToolResponse, ...]:
         """Run the calls at once; the responses are in the order of the calls. Failures are answers: `Error: …`.
 
         A call that an earlier try at the same work has made is not made again (`journal`), unless its tool is repeatable.
+        `granted`: whether who calls may have the tool of this name run.
         """
         made = list(calls)
-        recalled = self._recall(made, context)
-        return tuple(await asyncio.gather(*(self._respond(each, context, recalled.get(n)) for n, each in enumerate(made))))
+        withheld = {each.name for each in made if each.name in self and not granted(each.name)}
+        own = self.within(self._tools.keys() - withheld)
+        recalled = own._recall(made, context)
+        responding = (own._respond(each, context, recalled.get(n), withheld) for n, each in enumerate(made))
+        return tuple(await asyncio.gather(*responding))
 
     def _recall(self, calls: list[ToolCall], context: Context) -> dict[int, str]:
         if context.journal is None:
@@ -74,10 +87,12 @@ class ToolBox:
                 log.warning("%s: %s was called by an earlier try at this turn, and is not run again", context.agent, each.name)
         return {n: answer for n, answer in zip(once, answers, strict=True) if answer is not None}
 
-    async def _respond(self, call: ToolCall, context: Context, recalled: str | None) -> ToolResponse:
+    async def _respond(self, call: ToolCall, context: Context, recalled: str | None, withheld: Container[str]) -> ToolResponse:
         tool = self._tools.get(call.name)
         if recalled is not None:
             content = recalled
+        elif call.name in withheld:
+            content = f"Error: Function {call.name} is not granted to who calls it."
         elif tool is None:
             content = f"Error: Function {call.name} not found."
         elif context.journal is None or tool.repeatable:
@@ -94,6 +109,11 @@ class ToolBox:
     def _once(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)
         return tool is not None and not tool.repeatable
+
+    def _of(self, tools: dict[str, FunctionTool]) -> "ToolBox":
+        box = ToolBox()
+        box._tools = tools
+        return box
 
 
 def tool_message(responses: tuple[ToolResponse, ...], name: str) -> ChatMessage:
