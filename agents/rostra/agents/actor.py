@@ -25,10 +25,12 @@ from rostra.protocol import (
     Superseded,
     Turn,
     TurnReply,
+    redaction,
 )
 from rostra.protocol.chat import Converse, ConverseReply, Delta, VoteRequest
 from rostra.protocol.failpoints import passing
 from rostra.protocol.frames import decode_body, encode_body
+from rostra.protocol.redaction import Pieces
 
 from .adapt import as_responder
 from .human import InboxInput
@@ -56,11 +58,19 @@ class Deltas:
 
     def __init__(self, client: Client, chat: str, sequence: int, speaker: str) -> None:
         self.topic = f"delta.{chat}"
+        self._pieces = Pieces(redaction.own, self._publish)
         self.chat, self.sequence, self.speaker = chat, sequence, speaker
         self._client = client
 
     def __call__(self, text: str) -> None:
         """Show one more piece."""
+        self._pieces(text)
+
+    def flush(self) -> None:
+        """The answer is written."""
+        self._pieces.flush()
+
+    def _publish(self, text: str) -> None:
         self._client.publish(self.topic, Delta(chat=self.chat, sequence=self.sequence, speaker=self.speaker, text=text))
 
 
@@ -87,6 +97,7 @@ class Actor(Service):
         super().__init__(client, concurrency=concurrency, mailbox=mailbox)
         self.member, self._responder, self._human = member, as_responder(responder), human
         self._durable, self._journal = store, journal
+        client.keeps = store is not None
         self._store = store or MemoryStore()
         self._views = Views(member.name, store=store)
         self.method("ask", ChatMessage, self._ask)
@@ -128,6 +139,7 @@ class Actor(Service):
             passing("agent.turn")
             await self._catch_up(view, turn)
             message = view.messages[-1] if view.messages else ChatMessage()
+            deltas = Deltas(self.client, turn.chat, turn.sequence, self.member.name)
             context = self._context(
                 request,
                 sender=message.name,
@@ -136,9 +148,10 @@ class Actor(Service):
                 sequence=turn.sequence,
                 history=view.messages[turn.since :] if turn.since else view.messages,
                 introduction=turn.introduction,
-                on_delta=Deltas(self.client, turn.chat, turn.sequence, self.member.name),
+                on_delta=deltas,
             )
             answer = self._message(await self._responder.respond(message, context))
+            deltas.flush()
             passing("agent.answered")
             usage = tuple(context.usage)
             if answer is None:
@@ -245,6 +258,10 @@ class Actor(Service):
         )
 
     def _message(self, response: Response) -> ChatMessage | None:
+        message = self._said(response)
+        return None if message is None else redaction.own.struct(message)  # before it is kept anywhere
+
+    def _said(self, response: Response) -> ChatMessage | None:
         match response:
             case None:
                 return None

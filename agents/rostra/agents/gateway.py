@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from rostra.protocol import GATEWAY, BadName, Client, Incoming, Member, Refused, Service, Usage
+from rostra.protocol import GATEWAY, BadName, Client, Incoming, Member, Refused, Service, Usage, redaction
 from rostra.protocol.chat import Payload
 from rostra.protocol.completion import Completion, CompletionRequest
 from rostra.protocol.failpoints import passing
 from rostra.protocol.names import check_topic
+from rostra.protocol.redaction import Pieces
 
 from .models.base import ModelClient, ModelError
 from .models.cache import Cache
@@ -66,6 +67,7 @@ class Gateway:
         for name, other in unknown_fallbacks(models):
             raise ValueError(f"models.{name}: fallback {other!r} is no model")
         self._client = client
+        client.keeps = record is not None
         self._configs = {name: model for name, model in models.items() if isinstance(model, ModelConfig)}
         self._models = {
             name: make_model(name, model, base) if isinstance(model, ModelConfig) else model for name, model in models.items()
@@ -97,7 +99,9 @@ class Gateway:
         live = self._live(request, incoming)
         sink = Timed(live)
         passing("gateway.asked")
-        completion = await self._through(request, Shown(sink))
+        masked = Pieces(redaction.own, sink)
+        completion = redaction.own.struct(await self._through(request, Shown(masked)))
+        masked.flush()
         passing("gateway.answered")
         if live:
             live.flush()

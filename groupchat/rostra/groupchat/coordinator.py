@@ -56,6 +56,7 @@ class Coordinator:
 
     def __init__(self, client: Client, options: ChatOptions, database: Path) -> None:
         self._client, self._options, self._database = client, check_options(options), database
+        client.keeps = True
         self._roster = Roster(options.members)
         self.transcript: Transcript
         self.acted = False

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from . import redaction
 from .chat import ChatMessage
 from .directory import BrokerStats, Peer, Peers
 from .effects import (
@@ -169,6 +170,8 @@ class Client:
         self._subscriptions: dict[int, Subscription] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
+        self.keeps = False
+        """Whether what others send is kept here, on disk: then secrets in it are masked when it comes in, too."""
         self._begun = self._closed = False
 
     @classmethod
@@ -257,7 +260,7 @@ class Client:
         `payload`: a typed struct or plain values. `id`: 16 bytes; the same id is worked on once by one peer. Raises as `ask`,
         and `BadMessage` for an answer that is no `reply`.
         """
-        body = encode_body(payload)
+        body = redaction.own.body(encode_body(payload))
         id_ = id or new_id()
         if id_ in self._calls:
             raise Refused(f"a request with the id {id_.hex()} is under way", peer=name)
@@ -271,7 +274,7 @@ class Client:
             if self._calls.pop(id_, None) is not None:
                 self._apply(self.session.cancel(id_))
             raise
-        return decode_body(answer, reply)
+        return decode_body(self.visible(answer), reply)
 
     async def tell(self, name: str, content: str | ChatMessage, *, timeout: float | None = 60.0) -> None:
         """Send a letter to `name`, who may be away; returns when the broker has it on disk.
@@ -280,7 +283,7 @@ class Client:
         after `timeout` seconds, when it may be stored all the same.
         """
         message = ChatMessage(content=content, name=self.name) if isinstance(content, str) else content
-        await self.tell_raw(check_name(name), encode_body(message), timeout=timeout)
+        await self.tell_raw(check_name(name), redaction.own.body(encode_body(message)), timeout=timeout)
 
     async def tell_raw(self, name: str, body: bytes, *, timeout: float | None = 60.0) -> None:
         """As `tell`, with a body that is encoded already."""
@@ -298,7 +301,7 @@ class Client:
 
     def publish(self, topic: str, payload: Any) -> None:
         """Publish an event on `topic`: at most once to each subscriber, and what is lost is counted there."""
-        self._apply(self.session.publish(check_topic(topic), encode_body(payload)))
+        self._apply(self.session.publish(check_topic(topic), redaction.own.body(encode_body(payload))))
 
     def subscribe(
         self, pattern: str, *, since: int | None = None, on_gap: Callable[[str, int], None] | None = None
@@ -353,11 +356,16 @@ class Client:
 
     def reply(self, request: Incoming, payload: Any) -> None:
         """Answer a request; raises `BadMessage` when the payload cannot be sent."""
-        self._apply(self.session.serving.reply(request.sender, request.id, encode_body(payload)))
+        body = redaction.own.body(encode_body(payload))
+        self._apply(self.session.serving.reply(request.sender, request.id, body))
+
+    def visible(self, body: bytes) -> bytes:
+        """A body that came in, as far as it may be seen here."""
+        return redaction.own.body(body) if self.keeps else body
 
     def fail(self, request: Incoming, error: RequestError) -> None:
-        """Answer a request with an error."""
-        self._apply(self.session.serving.fail(request.sender, request.id, error))
+        """Answer a request with an error; secrets in what it says are masked."""
+        self._apply(self.session.serving.fail(request.sender, request.id, error, redaction.own))
 
     def read_mail(self, reader: Callable[[Lettered], None]) -> None:
         """Have `reader` called with each letter, one at a time: the next comes after `mail_done` or `mail_failed`."""

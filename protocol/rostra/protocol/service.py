@@ -121,7 +121,7 @@ class Service:
         assert self._mail is not None
         kind, handler = self._mail
         try:
-            await handler(decode_body(letter.body, kind), letter)
+            await handler(decode_body(self.client.visible(letter.body), kind), letter)
         except Exception as error:
             log.warning("%s: a letter from %s failed: %r", self.client.name, letter.sender, error)
             log.debug("the handler raised", exc_info=True)
@@ -183,7 +183,7 @@ class Service:
         if handler is None:
             return Unsupported(f"{client.name} knows no method {request.method!r}")
         try:
-            payload = decode_body(request.body, kind)
+            payload = decode_body(client.visible(request.body), kind)
         except BadMessage as error:
             return Refused(f"{request.method}: {error}")
         try:

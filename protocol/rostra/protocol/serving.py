@@ -6,6 +6,7 @@ from .effects import CancelIncoming, Effect, Incoming, Send
 from .errors import BadMessage, RequestError
 from .frames import encode_body, encode_head
 from .messages import Error, Reply, Request, Working
+from .redaction import Redactor
 
 FIRST_SIGN = 0.5
 """Seconds until the first WORKING."""
@@ -50,11 +51,12 @@ class Serving:
         """Answer an open request; nothing when it was cancelled meanwhile."""
         return self._close((sender, id), Send(sender.encode(), encode_head(Reply(id)), body), keep=True)
 
-    def fail(self, sender: str, id: bytes, error: RequestError) -> list[Effect]:  # noqa: A002
+    def fail(self, sender: str, id: bytes, error: RequestError, redactor: Redactor | None = None) -> list[Effect]:  # noqa: A002
         """Answer an open request with an error. Errors are not kept: a repeated id is a new try."""
-        message = str(error)[:2000].encode(errors="replace").decode()
+        redactor = redactor or Redactor()
+        message = redactor.text(str(error))[:2000].encode(errors="replace").decode()
         try:
-            body = encode_body(error.details) if error.details else b""
+            body = redactor.body(encode_body(error.details)) if error.details else b""
         except BadMessage:  # the caller must have its answer, if without the details
             body = b""
         head = encode_head(Error(id, error.code, message))

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import msgspec
 
-from rostra.protocol import BrokerLost, KeyRing, Refused, RequestError, RostraError, Superseded
+from rostra.protocol import BrokerLost, KeyRing, Refused, RequestError, RostraError, Superseded, redaction
 
 from .exits import ExitCode
 from .file import TeamFile
 from .os_process import die_with_parent, notify, set_title, write_to
+from .secrets import configured
 from .tables import TeamTables
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def run(job: Job) -> int:
         os.environ["ROSTRA_KEYS"] = job.keys
     if job.log:
         write_to(Path(job.log))
+    redaction.learn(configured(job.tables, Path(job.path).parent))
     log_to_stderr(logging.INFO if job.log else logging.WARNING)
     log.info("%s of the team %s begins as %d", job.name, job.team, os.getpid())
     begun = threading.Event()
@@ -103,10 +105,22 @@ def run(job: Job) -> int:
 
 
 def log_to_stderr(default: int) -> None:
-    """Write log records to stderr, from the level that `ROSTRA_LOG` names (debug, info, warning, error) or `default` on."""
+    """Write log records to stderr, from the level that `ROSTRA_LOG` names (debug, info, warning, error) or `default` on.
+
+    Secrets in them are masked.
+    """
     wanted = os.environ.get("ROSTRA_LOG", "").upper()
     level = logging.getLevelNamesMapping().get(wanted, default)
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Masked("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class _Masked(logging.Formatter):
+    """Masks secrets, in tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redaction.own.text(super().format(record))
 
 
 def _code_of(error: Exception, begun: bool) -> ExitCode:

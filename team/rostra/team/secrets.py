@@ -1,10 +1,14 @@
-"""Finds API keys that were written into a team file. What is found is never repeated."""
+"""Secrets and team files: keys that were written into one, and the values of those that one refers to. None is ever shown."""
 
+import contextlib
+import os
+import pathlib
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from .lines import Path
+from .tables import TeamTables
 
 _KEY = re.compile(
     r"(?:(?:.*_)?(?:api_?key|secret|password|passwd|authorization|credentials?)|(?:(?:access|api|auth|bearer)_)?token|bearer)\Z",
@@ -36,3 +40,15 @@ def inline_keys(value: Any, path: Path = ()) -> Iterator[Path]:
             yield path
         case _:
             pass
+
+
+def configured(tables: TeamTables, base: pathlib.Path) -> list[str]:
+    """The values of the keys that a team file names, as far as this process can read them; `base`: the file's directory."""
+    found: list[str] = []
+    for model in tables.models.values():
+        if model.api_key_env:
+            found.append(os.environ.get(model.api_key_env, ""))
+        if model.api_key_file:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                found.append((base / pathlib.Path(model.api_key_file).expanduser()).read_text(encoding="utf-8"))
+    return found

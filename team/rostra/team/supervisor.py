@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import msgspec
 
-from rostra.protocol import COORDINATOR, GATEWAY, Client, KeyRing, Peer, Presence, RequestError, RostraError
+from rostra.protocol import COORDINATOR, GATEWAY, Client, KeyRing, Peer, Presence, RequestError, RostraError, redaction
 from rostra.protocol.directory import PRESENCE
 from rostra.protocol.keys import CONSOLE_KEY
 
@@ -30,6 +30,7 @@ from .forkserver import Exited, Forked, Report
 from .instances import Claim
 from .places import Places
 from .process import Job, Kind
+from .secrets import configured
 from .watch import Effect, Launch, ProcessEvent, Signal, State, Watch
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,8 @@ class Supervisor:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self.failed = self._loop.create_future()
+        for job in self.jobs.values():
+            redaction.learn(configured(job.tables, Path(job.path).parent))
         self._listen()
         try:
             self._apply(self.watch.start([BROKER_KEY], self._loop.time()))

@@ -16,14 +16,14 @@ from rostra.agents.models.backoff import backoff, retry_after
 from rostra.agents.models.cache import Cache
 from rostra.agents.models.config import ModelConfig, Price
 from rostra.agents.models.digest import canonical, digest
-from rostra.agents.models.keys import BadKey, find_key, redact
+from rostra.agents.models.keys import BadKey, find_key
 from rostra.agents.models.pace import Bucket
 from rostra.agents.models.pieces import Shown, split
 from rostra.agents.models.prices import cost_of
 from rostra.agents.models.profiles import guess
 from rostra.agents.models.recorded import BadRecording, RecordedModel
 from rostra.agents.models.schema import problem, without_fence
-from rostra.protocol import ChatMessage, ToolCall, ToolResponse, Usage
+from rostra.protocol import ChatMessage, ToolCall, ToolResponse, Usage, redaction
 from rostra.protocol.completion import Completion, CompletionRequest
 
 # ---- configuration
@@ -80,8 +80,11 @@ def test_a_key_is_found_where_the_table_says(tmp_path: Path, monkeypatch: pytest
             find_key(missing, tmp_path)
 
 
-def test_what_looks_like_a_key_is_redacted() -> None:
-    assert redact("key plain-secret, sk-abcdefghijkl, ask-me", "plain-secret") == "key ***, ***, ask-me"
+def test_a_key_that_was_found_is_masked_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "own", redaction.Redactor())
+    (tmp_path / "key").write_text("plain-secret\n")
+    assert find_key(ModelConfig(model="m", api_key_file="key"), tmp_path) == "plain-secret"
+    assert redaction.own.text("the key is plain-secret") == "the key is ***"
 
 
 # ---- pace and waits

@@ -1,14 +1,14 @@
-"""API keys: found where the configuration says, and kept out of whatever is shown."""
+"""API keys: found where the configuration says."""
 
 import os
-import re
 from pathlib import Path
+
+from rostra.protocol import redaction
 
 from .config import ModelConfig
 
 DUMMY = "none"
 """Sent to servers for which no key is configured: most want some key, and ours is not for them."""
-_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|r8)[-_][A-Za-z0-9_*-]{8,}|(?<=Bearer )[^\s\"',]+")
 
 
 class BadKey(ValueError):
@@ -18,8 +18,16 @@ class BadKey(ValueError):
 def find_key(config: ModelConfig, base: Path) -> str | None:
     """The key for `config`; None: the SDK's own default. `api_key_file` is relative to `base`. Raises `BadKey`.
 
-    The environment's OPENAI_API_KEY is not for a server that the team file names itself, unless the team file says so.
+    The environment's OPENAI_API_KEY is not for a server that the team file names itself, unless the team file says so. From now
+    on this process masks the key wherever it would be shown.
     """
+    key = _find(config, base)
+    if key != DUMMY:
+        redaction.learn([key or ""])
+    return key
+
+
+def _find(config: ModelConfig, base: Path) -> str | None:
     if config.api_key_env:
         key = os.environ.get(config.api_key_env, "").strip()
         if not key:
@@ -35,10 +43,3 @@ def find_key(config: ModelConfig, base: Path) -> str | None:
             raise BadKey(f"{config.api_key_file} holds no key")
         return key
     return DUMMY if config.base_url else None
-
-
-def redact(text: str, key: str = "") -> str:
-    """`text` without `key` and whatever else looks like one."""
-    if len(key) > len(DUMMY):
-        text = text.replace(key, "***")
-    return _LIKE_A_KEY.sub("***", text)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -17,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from rostra.protocol import Usage
+from rostra.protocol import Usage, redaction
 from rostra.protocol.completion import Completion, CompletionRequest
+from rostra.protocol.redaction import MASK, Redactor
 
 from .backoff import FIRST, LONGEST_ORDERED, backoff, retry_after
 from .base import ModelError
 from .config import ModelConfig
-from .keys import DUMMY, BadKey, find_key, redact
+from .keys import DUMMY, BadKey, find_key
 from .openai_messages import Body, format_to_api, in_words, messages_to_api, options_to_api, schema_of, tools_to_api
 from .pace import Pace
 from .pieces import Shown
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_AUTHORIZED = re.compile(r"(?<=Bearer )[^\s\"',]+")
 CONNECT = 10.0
 """Seconds to reach the server."""
 LESSONS = 3
@@ -85,7 +88,7 @@ class OpenAIModel:
                 max_retries=0,
             )
         except openai.OpenAIError as error:
-            raise BadKey(redact(str(error), api_key or "")) from None
+            raise BadKey(Redactor([api_key or ""]).text(str(error))) from None
         self._openai = openai
 
     @classmethod
@@ -273,7 +276,8 @@ class OpenAIModel:
         return bool(lesson)
 
     def _redacted(self, text: str) -> str:
-        return redact(text, self._client.api_key)[:1000]
+        masked = Redactor([*redaction.own.values, self._client.api_key]).text(text)
+        return _AUTHORIZED.sub(MASK, masked)[:1000]  # in a server's answer it is no word of a sentence
 
 
 def _else(spare: Completion | None, failure: ModelError) -> Completion:

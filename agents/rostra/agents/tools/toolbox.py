@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from rostra.agents.responder import Context
-from rostra.protocol import ChatMessage, ToolCall, ToolResponse
+from rostra.protocol import ChatMessage, ToolCall, ToolResponse, redaction
 from rostra.protocol.completion import ToolSchema
 from rostra.protocol.failpoints import passing
 
@@ -96,11 +96,11 @@ class ToolBox:
         elif tool is None:
             content = f"Error: Function {call.name} not found."
         elif context.journal is None or tool.repeatable:
-            content = await tool.run(call.arguments, context)
+            content = redaction.own.text(await tool.run(call.arguments, context))
         else:
             number = context.journal.begin(call.name, call.arguments)
             passing("tool.begun")
-            content = await tool.run(call.arguments, context)
+            content = redaction.own.text(await tool.run(call.arguments, context))
             passing("tool.ran")
             context.journal.done(number, content)
             passing("tool.done")
