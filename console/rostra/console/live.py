@@ -4,28 +4,16 @@ What is said goes to `out` (stdout), everything about it to `notes` (stderr). Te
 message is authoritative, and only what of it was not shown yet is added.
 """
 
-import json
-import re
-from collections.abc import Mapping
 from typing import TextIO, assert_never
 
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage, Delta, Question, Result, Usage
 
 from .flow import Flow, laid_out
+from .spoken import OUTCOMES, call, executed, visible
 from .terminal import Style, clean, columns, shorten
 
 FOLDED = 6
 """Lines of a tool's or a program's output that are shown."""
-_EXECUTED = re.compile(r"exitcode: (-?\d+) \((execution succeeded|execution failed)[^)]*\)\s*(?:Code output:)?[ \t]*\n?")
-
-_OUTCOMES: Mapping[str, str] = {
-    "ended": "ended",
-    "limit": "stopped at a limit",
-    "failed": "failed",
-    "member_failed": "a member failed",
-    "waits": "waits for a person",
-    "stopped": "stopped",
-}
 
 
 class Live:
@@ -154,7 +142,7 @@ class Live:
         if flow is not None and not streamed:
             self._write(flow.end())
         self._writing, self._shown = 0, max(self._shown, message.sequence)
-        text = "" if message.tool_responses else _visible(message)
+        text = visible(message)
         if streamed and flow is not None and text.startswith(flow.raw):
             self._write(flow.feed(text[len(flow.raw) :]) + flow.end())
         else:
@@ -163,20 +151,19 @@ class Live:
             else:
                 self._write(self._header(message.sequence, message.name or message.role) + "\n")
             self._text(text)
-        for call in message.tool_calls:
-            self._write(f"  {self._style.sign('→')} {self._fit(f'{call.name}({_arguments(call.arguments)})', 5)}\n")
+        for one in message.tool_calls:
+            self._write(f"  {self._style.sign('→')} {self._fit(call(one.name, one.arguments), 5)}\n")
         for response in message.tool_responses:
             self._folded(f"{self._style.sign('←')} {self._fit(response.name or 'answer', 5)}", response.content)
         self._out.flush()
 
     def _text(self, text: str) -> None:
-        executed = _EXECUTED.match(text)
-        if executed is None:
+        ran = executed(text)
+        if ran is None:
             self._write(laid_out(text, self._style))
             return
-        good = executed[1] == "0"
-        sign = self._style.good(self._style.sign("✓")) if good else self._style.bad(self._style.sign("✗"))
-        self._folded(f"{sign} code ran, exit code {executed[1]}", text[executed.end() :])
+        sign = self._style.bad(self._style.sign("✗")) if ran.code else self._style.good(self._style.sign("✓"))
+        self._folded(f"{sign} code ran, exit code {ran.code}", ran.output)
 
     def _folded(self, head: str, content: str) -> None:
         lines = self._style.text(content).strip("\n").split("\n")
@@ -235,7 +222,7 @@ class Live:
             parts.append(f"${result.usage.cost:.4f}")
         parts.append(f"{result.seconds:.1f} s")
         reason = " ".join(clean(result.stop_reason).split())
-        outcome = _OUTCOMES[result.outcome]
+        outcome = OUTCOMES[result.outcome]
         text = laid_out(f"{outcome}: {reason}" if reason else outcome, style, 2).strip()
         self._write(f"\n{sign} {text}\n  " + style.dim(f" {style.sign('·')} ".join(parts)) + "\n")
         self._out.flush()
@@ -260,27 +247,6 @@ class Live:
 def _lines(text: str, style: Style, indent: int) -> list[str]:
     """`text` in lines that leave room for `indent` columns before them."""
     return laid_out(text, Style(colour=False, unicode=style.unicode, width=style.width - indent, wrap=style.wrap), 0).splitlines()
-
-
-def _visible(message: ChatMessage) -> str:
-    """The text of a message, with a mark for each part that is no text."""
-    if not isinstance(message.content, list):
-        return message.content or ""
-    parts = []
-    for part in message.content:
-        parts.append(str(part.get("text", "")) if part.get("type") == "text" else f"[{part.get('type', 'part')}]")
-    return "\n".join(parts)
-
-
-def _arguments(text: str) -> str:
-    """A call's arguments as `key=value, …`, or as they are when they are no object."""
-    try:
-        arguments = json.loads(text or "{}")
-    except ValueError:
-        return text
-    if not isinstance(arguments, dict):
-        return text
-    return ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in arguments.items())
 
 
 def _cut(line: str, width: int, more: str) -> str:

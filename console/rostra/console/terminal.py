@@ -20,8 +20,10 @@ _CONTROL = re.compile(
 )
 _UNFINISHED = re.compile(r"(?:\x1b(?:[\]PX^_][^\x07\x1b\x9c]{0,4096}\x1b?|\[[0-?]*[ -/]*|[ -/]*)?|\r)\Z")
 
-_PALETTE = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
+PALETTE = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 """SGR colours of speakers; red is for failures."""
+_MONOCHROME = re.compile(r"(dumb|unknown|vt\d.*|.*-m|.*-mono)?\Z")
+"""Terminals without colours, by the customs of terminfo."""
 
 
 def clean(text: str) -> str:
@@ -62,7 +64,23 @@ def colour_wanted(stream: TextIO, environment: Mapping[str, str] = os.environ) -
         return False
     if environment.get("FORCE_COLOR"):
         return True
-    return stream.isatty() and environment.get("TERM", "") not in ("", "dumb")
+    return stream.isatty() and not _MONOCHROME.match(environment.get("TERM", ""))
+
+
+class Speakers:
+    """Gives speakers their colours: the same in every run, as long as two of them do not want the same one."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def place(self, name: str) -> int:
+        """The place of a speaker's colour in the palette."""
+        if name not in self._places:
+            wish = zlib.crc32(name.encode()) % len(PALETTE)
+            taken = set(self._places.values())
+            free = (n % len(PALETTE) for n in range(wish, wish + len(PALETTE)) if n % len(PALETTE) not in taken)
+            self._places[name] = next(free, wish)
+        return self._places[name]
 
 
 class Style:
@@ -70,7 +88,7 @@ class Style:
 
     def __init__(self, *, colour: bool, unicode: bool = True, width: int = 80, wrap: bool = True) -> None:
         self.colour, self.unicode, self.width, self.wrap = colour, unicode, max(20, width), wrap
-        self._speakers: dict[str, int] = {}
+        self._speakers = Speakers()
 
     @classmethod
     def of(cls, stream: TextIO) -> "Style":
@@ -100,17 +118,12 @@ class Style:
         return self.sgr(text, 32)
 
     def speaker(self, name: str) -> str:
-        """A speaker's name in its own colour: the same in every run, as long as two of them do not want the same one."""
-        if name not in self._speakers:
-            wish = zlib.crc32(name.encode()) % len(_PALETTE)
-            taken = set(self._speakers.values())
-            free = (n % len(_PALETTE) for n in range(wish, wish + len(_PALETTE)) if n % len(_PALETTE) not in taken)
-            self._speakers[name] = next(free, wish)
-        return self.sgr(name, 1, _PALETTE[self._speakers[name]])
+        """A speaker's name in its own colour."""
+        return self.sgr(name, 1, PALETTE[self._speakers.place(name)])
 
     def sign(self, symbol: str) -> str:
         """A symbol, or its spelling in ASCII where the stream has no other characters."""
-        return symbol if self.unicode else _ASCII.get(symbol, "*")
+        return symbol if self.unicode else ASCII.get(symbol, "*")
 
     def text(self, text: str) -> str:
         """Text of others: cleaned, and in ASCII where the stream has no other characters."""
@@ -118,6 +131,8 @@ class Style:
         return text if self.unicode else text.encode("ascii", "replace").decode()
 
 
-_ASCII = {
+ASCII = {
     "→": "->", "←": "<-", "✓": "ok", "✗": "x", "…": "...", "·": "-", "─": "-", "↳": ">", "●": "*", "○": "o", "?": "?", "—": "-",
+    "│": "|", "▸": "+", "▾": "-",
 }  # fmt: skip
+"""How signs are spelled where there is only ASCII."""

@@ -207,7 +207,7 @@ class Watch:
         try:
             commanded = self.commands is not None and item.question.agent == self.commander and await self.commands(text)
             if not commanded:
-                await self.chat.answer(item.number, _chosen(text, item.question))
+                await self.chat.answer(item.number, chosen(text, item.question))
         except RequestError as error:
             self.view.note(f"the answer was not taken: {error}", bad=True)
             if self.commander == item.question.agent:
@@ -221,7 +221,7 @@ class Watch:
             self._next()
 
 
-def _chosen(text: str, question: Question) -> str:
+def chosen(text: str, question: Question) -> str:
     """What was typed; the default for nothing, the option for its number."""
     if not text and question.default is not None:
         return question.default

@@ -124,7 +124,7 @@ def sentence(control: Control) -> str:
         case "step":
             return f"{by} lets one turn happen{why}"
         case "stop":
-            return f"{by} stops the chat after this turn{why}"
+            return f"{by} stops the chat{'' if control.now else ' after this turn'}{why}"
         case "skip":
             return f"{by} skipped {agent}{why}"
         case "next":

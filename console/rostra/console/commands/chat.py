@@ -23,6 +23,7 @@ def _chat() -> None:
 
 
 Deltas = Annotated[bool, typer.Option("--deltas", help="With --json: also the pieces of answers while they are written.")]
+Tui = Annotated[bool, typer.Option("--tui", help="Show it on the whole terminal, with keys to direct it (needs the extra tui).")]
 
 
 @chat.command()
@@ -35,6 +36,7 @@ def start(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the chat's id and leave.")] = False,
     no_input: Annotated[bool, typer.Option("--no-input", help="Nobody answers: rest when a person is asked.")] = False,
     deltas: Deltas = False,
+    tui: Tui = False,
     as_json: Json = False,
 ) -> None:
     """Start a chat on a running team, and follow it. Ctrl-C leaves it; the chat goes on.
@@ -43,17 +45,24 @@ def start(
     """
     from rostra.console.connection import connected
     from rostra.console.following import Chat, coordinator_asked
-    from rostra.console.session import followed
+    from rostra.console.session import check_screen, followed, on_screen
     from rostra.console.texts import given, put, put_json
     from rostra.protocol.chat import ChatInfo, ChatStart
     from rostra.team.chats import new_chat
+
+    if tui:
+        _alone(as_json or deltas or detach)
+        check_screen()
 
     async def started() -> int:
         chosen = tuple(name for name in members.split(",") if name)
         wish = ChatStart(task=given(task), chat=id_ or new_chat(), members=chosen, max_rounds=rounds, no_input=no_input)
         async with connected(team) as client:
-            if detach:
+            if detach or tui:
                 info: ChatInfo = await coordinator_asked(client, "chat.start", wish, ChatInfo)
+                if tui:
+                    async with Chat(client, info.chat, presence=True, through_rest=True) as seen:
+                        return await on_screen(seen)
                 if as_json:
                     put_json(info)
                 else:
@@ -126,22 +135,37 @@ def tail(
 
 
 @chat.command()
-def attach(id_: ChatId, team: Team = "", deltas: Deltas = False, as_json: Json = False) -> None:
+def attach(id_: ChatId, team: Team = "", deltas: Deltas = False, tui: Tui = False, as_json: Json = False) -> None:
     """Follow a chat from its beginning, and answer its questions.
 
     At a terminal the first Ctrl-C gives the floor to the chat's admin, who is asked here; the next one leaves the chat, which
     goes on. Without an admin the first one leaves it.
     """
-    raise typer.Exit(asyncio.run(_attached(id_, team, last=None, ask=True, deltas=deltas, as_json=as_json)))
+    if tui:
+        from rostra.console.session import check_screen
+
+        _alone(as_json or deltas)
+        check_screen()
+    raise typer.Exit(asyncio.run(_attached(id_, team, last=None, ask=True, deltas=deltas, as_json=as_json, tui=tui)))
 
 
-async def _attached(id_: str, team: str, *, last: int | None, ask: bool, deltas: bool, as_json: bool) -> int:
+def _alone(others: bool) -> None:
+    if others:
+        from rostra.console.exits import Code, Quit
+
+        raise Quit(Code.USAGE, "--tui goes with none of --json, --deltas and --detach")
+
+
+async def _attached(id_: str, team: str, *, last: int | None, ask: bool, deltas: bool, as_json: bool, tui: bool = False) -> int:
     from rostra.console.connection import connected
     from rostra.console.following import Chat
-    from rostra.console.session import followed
+    from rostra.console.session import followed, on_screen
 
     async with connected(team) as client, Chat(client, id_, presence=True, through_rest=ask) as following:
-        after = 0 if last is None else max(0, (await following.info()).messages - last)
+        info = await following.info()
+        if tui:
+            return await on_screen(following)
+        after = 0 if last is None else max(0, info.messages - last)
         return await followed(following, as_json=as_json, deltas=deltas, ask=ask, after=after, takes=ask)
 
 

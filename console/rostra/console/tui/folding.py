@@ -1,0 +1,194 @@
+"""What an event makes of the scene. Pure: a scene and an event in, the next scene out."""
+
+from typing import Any, assert_never
+
+import msgspec
+
+from rostra.console.following import Followed, Listening, Reconnected
+from rostra.console.spoken import OUTCOMES, arguments, call, executed, visible
+from rostra.console.terminal import clean
+from rostra.groupchat.floor import sentence
+from rostra.protocol import Presence
+from rostra.protocol.chat import ChatEvent, ChatMessage, Control, Delta, Result
+
+from .scene import Entry, Fold, Piece, Scene, entered, noted
+
+LONGEST = 1
+"""Lines of an output that are shown without folding it."""
+
+
+def told(scene: Scene, event: Followed) -> Scene:
+    """The scene after an event of the chat, or of what is around it."""
+    match event:
+        case ChatEvent():
+            return _happened(scene, event)
+        case Delta():
+            return _written(scene, event)
+        case Presence():
+            return _presence(scene, event)
+        case Reconnected():
+            back = "the broker is back" + (", as a new process" if event.fresh else "")
+            return noted(_replace(scene, hushed=_place(scene), writing=None), back)
+        case Listening():
+            return scene
+        case _:
+            assert_never(event)
+
+
+def _happened(scene: Scene, event: ChatEvent) -> Scene:
+    match event.type:
+        case "message":
+            return scene if event.message is None else said(scene, event.message)
+        case "selected":
+            wanted = "" if event.speaker == scene.wanted else scene.wanted
+            return _replace(
+                scene, turn=event.sequence, speaker=event.speaker, why=_line(event.why), wanted=wanted, writing=None, hushed=0
+            )
+        case "failed":
+            return noted(_floor_free(scene), f"[{event.sequence}] {event.speaker} failed: {_line(event.error)}", bad=True)
+        case "skipped":
+            why = _line(event.error or event.why)
+            return noted(_floor_free(scene), f"[{event.sequence}] {event.speaker} is skipped: {why}", bad=True)
+        case "state":
+            return _controlled(scene, event.control) if event.control is not None else _state(scene, event.why)
+        case "vote":
+            return noted(scene, f"vote: {event.speaker} {_line(event.why)}".rstrip())
+        case "answered":
+            left = tuple(item for item in scene.inbox if item.number != event.question)
+            by = event.message.name if event.message is not None else ""
+            how = event.why or (f"answered by {by}" if by else "answered")
+            return noted(_replace(scene, inbox=left), f"question {event.question} is {how}")
+        case "result":
+            return scene if event.result is None else _over(scene, event.result)
+        case "started" | "question":
+            return scene  # the chat at a glance, and the inbox, say it better
+        case _:
+            assert_never(event.type)
+
+
+def said(scene: Scene, message: ChatMessage) -> Scene:
+    """The scene with a message, unless it is there already."""
+    if message.sequence and message.sequence <= scene.last:
+        return scene
+    text, folds = visible(message), []
+    ran = executed(text)
+    if ran is not None:
+        text = ""
+        folds.append(_folded(f"code ran, exit code {ran.code}", ran.output, good=not ran.code))
+    for one in message.tool_calls:
+        folds.append(Fold(head=f"→ {_line(call(one.name, one.arguments))}", body=_spelled(one.arguments)))
+    for response in message.tool_responses:
+        folds.append(_folded(f"← {_line(response.name) or 'answer'}", response.content))
+    if scene.turn and message.sequence >= scene.turn:
+        scene = _floor_free(scene)
+    if scene.writing is not None and scene.writing.sequence <= message.sequence:
+        scene = _replace(scene, writing=None)
+    entry = Entry(
+        number=0,
+        text=clean(text),
+        speaker=_line(message.name or message.role),
+        sequence=message.sequence,
+        folds=tuple(folds),
+    )
+    return entered(_replace(scene, last=max(scene.last, message.sequence)), entry)
+
+
+def _written(scene: Scene, delta: Delta) -> Scene:
+    if delta.sequence <= scene.last or delta.sequence == scene.hushed:
+        return scene
+    before = scene.writing
+    goes_on = before is not None and (before.sequence, before.speaker) == (delta.sequence, delta.speaker)
+    text = before.text if before is not None and goes_on else ""
+    return _replace(scene, writing=Piece(speaker=delta.speaker, sequence=delta.sequence, text=text + delta.text))
+
+
+def _presence(scene: Scene, event: Presence) -> Scene:
+    name = event.name
+    if name not in scene.names:
+        return scene
+    match event.state:
+        case "lost" | "left":
+            if scene.writing is not None and scene.writing.speaker == name:
+                scene = _replace(scene, writing=None)  # it says all of it again
+            how, bad = ("died", True) if event.state == "lost" else ("went away", False)
+            return noted(_replace(scene, away=scene.away | {name}), f"{name} {how}", bad=bad)
+        case "online":
+            if name not in scene.away:
+                return scene
+            return noted(_replace(scene, away=scene.away - {name}), f"{name} is back")
+    return scene
+
+
+def _state(scene: Scene, state: str) -> Scene:
+    match state:
+        case "running" | "paused":
+            return noted(_replace(scene, state=state), f"the chat is {state}")
+        case _:
+            return scene
+
+
+def _controlled(scene: Scene, control: Control) -> Scene:
+    scene = noted(scene, _line(sentence(control)))
+    match control.what:
+        case "pause":
+            return _replace(scene, state="pausing" if scene.state == "running" else scene.state)
+        case "resume" | "step":
+            return _replace(scene, state="running")
+        case "next" | "takeover":
+            return _replace(scene, wanted=control.agent)
+        case "mute":
+            return _replace(scene, muted=(*scene.muted, control.agent))
+        case "unmute":
+            return _replace(scene, muted=tuple(name for name in scene.muted if name != control.agent))
+        case "limit":
+            return _replace(scene, max_rounds=control.max_rounds or scene.max_rounds)
+        case "rewind":
+            stay = tuple(entry for entry in scene.entries if entry.sequence <= control.sequence)
+            return _replace(scene, entries=stay, last=min(scene.last, control.sequence), writing=None, wanted="")
+        case _:
+            return scene  # who is a member, and who has the floor, says the chat at a glance
+
+
+def _over(scene: Scene, result: Result) -> Scene:
+    rests = result.outcome == "waits"
+    reason = _line(result.stop_reason)
+    outcome = OUTCOMES[result.outcome]
+    scene = _replace(_floor_free(scene), result=result, usage=result.usage, state="resting" if rests else "ended")
+    if not rests:
+        scene = _replace(scene, inbox=(), wanted="")
+    return noted(scene, f"{outcome}: {reason}" if reason else outcome, bad=result.outcome not in ("ended", "stopped", "waits"))
+
+
+def _floor_free(scene: Scene) -> Scene:
+    return _replace(scene, speaker="", why="", turn=0, writing=None, hushed=0)
+
+
+def _place(scene: Scene) -> int:
+    return scene.writing.sequence if scene.writing is not None else 0
+
+
+def _folded(head: str, content: str, *, good: bool | None = None) -> Fold:
+    lines = clean(content).strip("\n").split("\n")
+    if len(lines) <= LONGEST:
+        return Fold(head=f"{head}: {lines[0]}" if lines[0] else head, body=lines[0], good=good)
+    return Fold(head=f"{head}: {len(lines)} lines", body="\n".join(lines), good=good)
+
+
+def _spelled(text: str) -> str:
+    """A call's arguments, each beginning a line."""
+    given = arguments(text)
+    if given is None:
+        return clean(text)
+    return clean("\n".join(f"{key} = {value if isinstance(value, str) else _json(value)}" for key, value in given.items()))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _replace(scene: Scene, **changes: Any) -> Scene:
+    return msgspec.structs.replace(scene, **changes)
