@@ -74,14 +74,15 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded & {"rich", "zmq", "openai", "pydantic", "msgspec", "asyncio", "rostra.protocol", "rostra.team"}
 
 
-def test_docs_cli_is_current() -> None:
-    spec = importlib.util.spec_from_file_location("make_cli", ROOT / "docs" / "make_cli.py")
+@pytest.mark.parametrize(("page", "command", "function"), [("cli", "make_cli", "text"), ("groupchat", "make_screen", "written")])
+def test_pages_that_are_written_by_commands_are_current(page: str, command: str, function: str) -> None:
+    spec = importlib.util.spec_from_file_location(command, ROOT / "docs" / f"{command}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    current = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert current == module.text(), "docs/cli.md is not current: run `python docs/make_cli.py`"
+    current = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert current == getattr(module, function)(), f"docs/{page}.md is not current: run `python docs/{command}.py`"
 
 
 def test_the_version_is_that_of_the_package(rostra: Cli) -> None:

@@ -161,14 +161,19 @@ class Coordinator:
 
     async def info(self, chat: str) -> ChatInfo:
         """The chat at a glance; raises `NoSuchChat`."""
-        return self._with_admin((await self.transcript.infos(self._roster, chat))[0])
+        return self._now((await self.transcript.infos(self._roster, chat))[0])
 
-    def _with_admin(self, info: ChatInfo) -> ChatInfo:
-        admin = self._options.admin
-        return msgspec.structs.replace(info, admin=admin if any(admin == member.name for member in info.members) else "")
+    def _now(self, info: ChatInfo) -> ChatInfo:
+        """What the transcript knows of a chat, with what only the options and whoever runs it know."""
+        admin, runner = self._options.admin, self.chats.runners.get(info.chat)
+        return msgspec.structs.replace(
+            info,
+            admin=admin if any(admin == member.name for member in info.members) else "",
+            seconds=runner.machine.ledger.seconds(now_ms()) if runner else info.result.seconds if info.result else 0.0,
+        )
 
     async def _chat_list(self, _: Any, __: Incoming) -> list[ChatInfo]:
-        return [self._with_admin(info) for info in await self.transcript.infos(self._roster)]
+        return [self._now(info) for info in await self.transcript.infos(self._roster)]
 
     async def _chat_info(self, ref: ChatRef, _: Incoming) -> ChatInfo:
         return await self.info(ref.chat)

@@ -275,6 +275,8 @@ class ChatInfo(Payload, frozen=True, kw_only=True):
     """Who gets the floor when somebody takes over; empty: nobody, the chat pauses."""
     parent: str = ""
     """The chat that this one was forked from."""
+    seconds: float = 0.0
+    """How long it has taken so far, without the time in which it was paused."""
 
 
 class ChatRef(Payload, frozen=True, kw_only=True):

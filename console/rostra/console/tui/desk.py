@@ -283,7 +283,7 @@ def _top(desk: Desk, extent: Extent) -> int:
 
 def _at(desk: Desk, top: int, extent: Extent) -> Desk:
     last = max(0, extent.lines - extent.room)
-    return _replace(desk, top=None if top >= last else max(0, top))
+    return _replace(desk, top=None if max(0, top) >= last else max(0, top))
 
 
 def _in(desk: Desk, mode: Mode) -> Desk:

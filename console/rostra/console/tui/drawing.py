@@ -72,9 +72,9 @@ class Drawing:
     def _floor(self, scene: Scene, width: int) -> Line:
         if not scene.speaker:
             return self._pen.line(("dim", f"next: {scene.wanted}" if scene.wanted else ""), width=width)
-        why = f" ({scene.why})" if scene.why else ""
+        why = self._pen.short(f"({scene.why})", width) if scene.why else ""
         style = self._conversation.style(scene.speaker)
-        return self._pen.line(("dim", "now: "), (style, scene.speaker), ("dim", self._pen.short(why, width)), width=width)
+        return self._pen.line(("dim", "now: "), (style, scene.speaker), ("dim", f" {why}"), width=width)
 
     def _bottom(self, scene: Scene, desk: Desk, width: int, room: int) -> list[Line]:
         """The list to choose from, or the question that is answered, or the notice; and last the keys."""
@@ -157,8 +157,7 @@ class Drawing:
         return lines
 
     def _budget(self, scene: Scene, now_ms: int) -> list[Line]:
-        usage, limits = scene.usage, scene.limits
-        seconds = scene.result.seconds if scene.result else max(0, now_ms - scene.created_ms) / 1000 if scene.created_ms else 0.0
+        usage, limits, seconds = scene.usage, scene.limits, scene.taken(now_ms)
         lines = [
             self._line(),
             self._bar("rounds", scene.last, scene.max_rounds, str(scene.last), str(scene.max_rounds)),
@@ -186,7 +185,7 @@ class Drawing:
         return lines
 
     def _line(self, *pieces: tuple[str, str]) -> Line:
-        return [("", " "), *self._pen.line(*((style, " ".join(text.split("\n"))) for style, text in pieces), width=SIDE - 1)]
+        return [("", " "), *self._pen.line(*pieces, width=SIDE - 1)]
 
 
 def _short(number: int) -> str:

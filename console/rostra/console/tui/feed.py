@@ -1,6 +1,7 @@
 """Keeps a scene up to date with a chat that is followed: takes its events, and asks for what events do not say."""
 
 import contextlib
+import time
 from collections.abc import Callable
 
 from rostra.console.following import Chat, Followed, Listening, Reconnected, coordinator_asked
@@ -32,7 +33,7 @@ class Feed:
 
     def seen(self, info: ChatInfo) -> None:
         """The chat at a glance, as an act was answered."""
-        self._put(scene.with_info(self.scene, info))
+        self._put(scene.with_info(self.scene, info, time.time_ns() // 1_000_000))
 
     async def _ask(self, event: Followed) -> None:
         match event:

@@ -122,7 +122,7 @@ def _presence(scene: Scene, event: Presence) -> Scene:
 def _state(scene: Scene, state: str) -> Scene:
     match state:
         case "running" | "paused":
-            return noted(_replace(scene, state=state), f"the chat is {state}")
+            return _replace(scene, state=state)
         case _:
             return scene
 

@@ -1,7 +1,7 @@
 """Lines of a screen: pieces of text, each with the name of its style, cut and filled to a width. Pure."""
 
 from rostra.console.flow import laid_out
-from rostra.console.terminal import ASCII, Style, columns, shorten
+from rostra.console.terminal import ASCII, Style, clean, columns, shorten
 
 Line = list[tuple[str, str]]
 """Pieces: the name of a style (empty: none), and the text."""
@@ -18,7 +18,7 @@ class Pen:
         """The pieces in a line of exactly `width` columns."""
         out, room = Line(), width
         for style, text in pieces:
-            text = self.plain(text)
+            text = self.plain(text).replace("\n", " ")
             if columns(text) > room:
                 text = self._cut(text, room)
             if text:
@@ -38,10 +38,9 @@ class Pen:
         return self.plain(shorten(text, max(1, width), "…" if self.unicode else "..."))
 
     def plain(self, text: str) -> str:
-        """A text in the characters that the terminal has."""
-        if self.unicode:
-            return text
-        return text.translate(self._signs).encode("ascii", "replace").decode()
+        """A text that cannot act on the terminal, in the characters that this has."""
+        text = clean(text)
+        return text if self.unicode else text.translate(self._signs).encode("ascii", "replace").decode()
 
     def bar(self, share: float, width: int) -> str:
         """How much of something is used up: `share` between 0 and 1."""

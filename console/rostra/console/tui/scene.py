@@ -78,7 +78,10 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     max_rounds: int = 0
     limits: Limits = Limits()
-    created_ms: int = 0
+    seconds: float = 0.0
+    """How long the chat had taken, pauses not counted,"""
+    seen_ms: int = 0
+    """at this time, milliseconds since 1970."""
     result: Result | None = None
 
     @property
@@ -91,14 +94,16 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the chat has ended."""
         return self.state == "ended"
 
+    def taken(self, now_ms: int) -> float:
+        """How many seconds the chat has taken; `now_ms`: the time, milliseconds since 1970."""
+        if self.result is not None:
+            return self.result.seconds
+        runs = self.seen_ms and self.state in ("running", "pausing")
+        return self.seconds + (max(0, now_ms - self.seen_ms) / 1000 if runs else 0.0)
 
-def of(info: ChatInfo) -> Scene:
-    """The scene of a chat, as it is found."""
-    return with_info(Scene(chat=info.chat), info)
 
-
-def with_info(scene: Scene, info: ChatInfo) -> Scene:
-    """The scene, brought up to date with the chat at a glance."""
+def with_info(scene: Scene, info: ChatInfo, now_ms: int) -> Scene:
+    """The scene, brought up to date with the chat at a glance; `now_ms`: the time, milliseconds since 1970."""
     same = info.speaker == scene.speaker
     resting = info.state == "paused" and info.result is not None and info.result.outcome == "waits"
     state: State = "resting" if resting else info.state
@@ -116,7 +121,8 @@ def with_info(scene: Scene, info: ChatInfo) -> Scene:
         why=scene.why if same else "",
         usage=info.usage,
         max_rounds=info.max_rounds,
-        created_ms=info.created_ms,
+        seconds=info.seconds,
+        seen_ms=now_ms,
         result=info.result,
     )
 
