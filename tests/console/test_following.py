@@ -5,10 +5,12 @@ import io
 import os
 import pty
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests import processes
 
 from rostra.broker.memory import MemoryBroker
 from rostra.console.following import Chat, Followed, Reconnected
@@ -16,8 +18,21 @@ from rostra.console.live import Live
 from rostra.console.person import Person
 from rostra.console.terminal import Style
 from rostra.console.watching import JsonView, Watch
-from rostra.protocol import Answer, ChatMessage, Client, History, HistoryRequest, Incoming, Member, Question, Refused, Service
+from rostra.protocol import (
+    Answer,
+    BrokerLost,
+    ChatMessage,
+    Client,
+    History,
+    HistoryRequest,
+    Incoming,
+    Member,
+    Question,
+    Refused,
+    Service,
+)
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, Delta, InboxAnswer, InboxItem, Result
+from rostra.team import chats
 
 CHAT = "c1"
 
@@ -161,6 +176,25 @@ async def test_a_lost_result_is_found_when_the_broker_is_back(there: Transcriber
         events = await following
     assert texts(events) == ["one"]
     assert Reconnected(fresh=True) in events
+
+
+async def test_a_broker_that_does_not_come_back_is_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chats, "QUIET", 0.2)
+    monkeypatch.setattr(chats, "SECONDS", 1.0)
+    async with (
+        processes.broker(tmp_path) as (broker, address),
+        Client.connect(address, name="coordinator") as coordinator,
+        Client.connect(address, name="console-abcdef") as console,
+        Chat(console, CHAT) as chat,
+    ):
+        Transcriber(coordinator).say("one")
+        events = aiter(chat.events())
+        while not texts([await anext(events)]):
+            pass
+        await broker.kill()
+        async with asyncio.timeout(20):
+            with pytest.raises(BrokerLost, match="did not come back"):
+                assert not texts([event async for event in events])
 
 
 async def test_following_begins_after_a_place(there: Transcriber, console: Client) -> None:

@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import msgspec
 
-from rostra.protocol import COORDINATOR, Client, Presence, RequestError
+from rostra.protocol import COORDINATOR, BrokerLost, Client, Presence, RequestError, TimedOut
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatStart, Delta, InboxAnswer, InboxItem
 from rostra.protocol.directory import PRESENCE
 from rostra.protocol.errors import BadMessage
+from rostra.protocol.session import State
 from rostra.team.chats import Chats
 
 
@@ -150,7 +151,8 @@ class Chat:
                         self._take(event)
                 await self._stirred.wait()  # it rests, or nobody listens any more
         except RequestError as error:
-            self._queue.put_nowait(error)
+            gone = isinstance(error, TimedOut) and self.client.session.state is not State.BOUND
+            self._queue.put_nowait(BrokerLost("the broker went away and did not come back") if gone else error)
 
     def _take(self, event: ChatEvent | Delta) -> None:
         if not self._listening:
