@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime ## watch a team hold a conversation; needs no key
 	@$(BIN)/rostra demo
 
 test: $(VENV)/.dev ## the whole suite
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(TESTS)
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 chaos: $(VENV)/.dev ## the campaigns of docs/reliability.md (SIZE=ci or nightly)
 	CHAOS_SIZE=$(or $(SIZE),ci) $(BIN)/python -m pytest tests/campaigns

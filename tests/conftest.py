@@ -21,6 +21,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # In the background of a shell SIGINT is ignored, and the processes that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+WHOLE = ("system", "console", "examples")
+"""The folders whose tests run whole teams of processes and mostly wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits begins first and what computes fills the gaps, so that no worker ends long after the others."""
+    items.sort(key=lambda item: item.path.parent.name not in WHOLE)
+
 
 @pytest.fixture
 def broker_address(tmp_path: Path) -> Iterator[str]:

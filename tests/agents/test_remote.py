@@ -11,6 +11,7 @@ from rostra.agents import Actor, AssistantAgent, Context, ConversableAgent, NoBu
 from rostra.protocol import ChatMessage, Client, Member, NoSuchAgent, RemoteError
 from rostra.protocol.chat import Converse, ConverseReply
 
+from .conftest import Keep
 from .doubles import assistant, person, requests
 
 Join = Callable[..., Awaitable[Client]]
@@ -155,20 +156,22 @@ async def test_nobody_speaks_in_anothers_name(join: Join) -> None:
 
 
 @pytest.mark.semantics("S4.16")
-async def test_an_answer_is_not_made_twice_when_the_agent_dies_before_it_is_heard(join: Join, tmp_path: Path) -> None:
+async def test_an_answer_is_not_made_twice_when_the_agent_dies_before_it_is_heard(tmp_path: Path, kept: Keep, join: Join) -> None:
     ann = assistant("ann", "paid once")
     path, id_ = tmp_path / "state.db", b"0123456789abcdef"
     said = Converse(conversation="c", messages=(ChatMessage(content="hi"),))
     user = await join("user")
-    first = await serving(join, ann, "ann", store=SqliteStore(path))
+    first = await serving(join, ann, "ann", store=kept(SqliteStore(path)))
     reply = await user.request("ann", "converse", said, reply=ConverseReply, timeout=BOUND, id=id_)
     await first.client.aclose()
-    await serving(join, AssistantAgent("ann"), "ann", store=SqliteStore(path))  # it has no model: it can only remember
+    await serving(join, AssistantAgent("ann"), "ann", store=kept(SqliteStore(path)))  # it has no model: it can only remember
     again = await user.request("ann", "converse", said, reply=ConverseReply, timeout=BOUND, id=id_)
     assert (again, len(requests(ann))) == (reply, 1)
 
 
-async def test_a_restarted_agent_with_its_state_on_disk_goes_on_without_being_told(join: Join, tmp_path: Path) -> None:
+async def test_a_restarted_agent_with_its_state_on_disk_goes_on_without_being_told(
+    tmp_path: Path, kept: Keep, join: Join
+) -> None:
     seen: list[int] = []
 
     async def count(agent: ConversableAgent, conversation: Any) -> tuple[bool, str]:
@@ -179,7 +182,7 @@ async def test_a_restarted_agent_with_its_state_on_disk_goes_on_without_being_to
     for number, after in ((1, 0), (2, 2)):
         agent = ConversableAgent("ann", human_input_mode="NEVER")
         agent.register_reply(lambda sender: True, count)
-        actor = await serving(join, agent, "ann", store=SqliteStore(tmp_path / "state.db"))
+        actor = await serving(join, agent, "ann", store=kept(SqliteStore(tmp_path / "state.db")))
         said = Converse(conversation="c", after=after, messages=(ChatMessage(content=f"m{number}"),))
         reply = await user.request("ann", "converse", said, reply=ConverseReply, timeout=BOUND)
         assert reply.missing == -1

@@ -9,6 +9,8 @@ from rostra.agents import Actor, Context, MemoryStore, SqliteStore, State, Store
 from rostra.protocol import ChatMessage, Client, Member, Turn, TurnReply
 from rostra.protocol.ids import new_id
 
+from .conftest import Keep
+
 Join = Callable[..., Awaitable[Client]]
 BOUND = 20.0
 
@@ -62,7 +64,7 @@ def test_replicas_share_what_is_on_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.semantics("S4.16")
-async def test_a_turn_that_was_answered_before_a_crash_is_not_worked_on_again(join: Join, tmp_path: Path) -> None:
+async def test_a_turn_that_was_answered_before_a_crash_is_not_worked_on_again(tmp_path: Path, kept: Keep, join: Join) -> None:
     worked: list[str] = []
 
     async def answer(message: ChatMessage, context: Context) -> str:
@@ -81,7 +83,7 @@ async def test_a_turn_that_was_answered_before_a_crash_is_not_worked_on_again(jo
         store.close()
     assert replies[0] == replies[1]
     assert worked == ["task"]
-    store = SqliteStore(tmp_path / "s.db")
+    store = kept(SqliteStore(tmp_path / "s.db"))
     assert [each.text for each in store.seen("c")] == ["task", "answer 1"]
     Actor(await join("ann"), answer, Member(name="ann"), store=store)
     later = Turn(chat="c", sequence=4, epoch=1, after=2, messages=(ChatMessage(content="more", name="user", sequence=3),))

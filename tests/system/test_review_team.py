@@ -32,7 +32,7 @@ def test_the_review_team_ends_its_task_through_refusals_and_broken_streams(tmp_p
     story += [script["planner"][0], script["coder"][0], "coder", script["coder"][1], "critic", script["critic"][0]]
     story += ["coder", script["coder"][2], "critic", script["critic"][1]]
     broken = ("truncate", "malformed", "disconnect")
-    server = FaultyServer("--stream-chunk-delay-ms", "20", "--tool-mode", "off")
+    server = FaultyServer("--stream-chunk-delay-ms", "5", "--tool-mode", "off")
     try:
         server.will(
             {"type": "fail", "status": 429, "retry_after": 0.3, "times": 1},
