@@ -6,7 +6,7 @@ from rostra.protocol import Client
 from rostra.protocol.chat import Delta
 from rostra.protocol.completion import StreamTo
 
-TOGETHER = 0.01
+TOGETHER = 0.002
 """Seconds: pieces that come within this time after an event travel as one."""
 
 
