@@ -3,19 +3,27 @@
 A table for each name, and `[default]` for those without one; each lists patterns (NATS's grammar) under `ask`, `tell`,
 `publish` and `subscribe`. What a table does not mention is allowed; without the file everything is. `[console]` is for every
 console. ZeroMQ filters events by prefix: who may subscribe to a topic may be sent those whose names begin with it.
+
+`messages_per_second` and `bytes_per_second` bound what a name sends; those of `[default]` are not for the coordinator, the
+gateway and consoles, who work for everybody.
 """
 
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from rostra.protocol.errors import RostraError
-from rostra.protocol.keys import key_name
-from rostra.protocol.names import check_pattern, literal_prefix, matches
+from rostra.protocol.keys import CONSOLE_KEY, key_name
+from rostra.protocol.names import COORDINATOR, GATEWAY, check_pattern, literal_prefix, matches
 
+from .rates import Rate
+
+_FOR_ALL = (COORDINATOR, GATEWAY, CONSOLE_KEY)
+"""Who works for everybody."""
 Verb = Literal["ask", "tell", "publish", "subscribe"]
 
 
@@ -32,17 +40,26 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tell: tuple[str, ...] | None = None
     publish: tuple[str, ...] | None = None
     subscribe: tuple[str, ...] | None = None
+    messages_per_second: Annotated[float, Meta(ge=0)] = 0.0
+    bytes_per_second: Annotated[float, Meta(ge=0)] = 0.0
+
+    @property
+    def rate(self) -> Rate:
+        """What the name may send."""
+        return Rate(self.messages_per_second, self.bytes_per_second)
 
 
 class Access:
-    """The rules of an access file."""
+    """The rules of an access file. `rate`: what names may send that are not given a rate of their own."""
 
-    def __init__(self, rules: dict[str, Rules] | None = None) -> None:
+    def __init__(self, rules: dict[str, Rules] | None = None, rate: Rate | None = None) -> None:
         self._rules = rules or {}
+        default = self._rules.get("default")
+        self._rate = (default.rate if default else None) or rate or Rate()
         self.allows = lru_cache(maxsize=8192)(self._allows)
 
     @classmethod
-    def load(cls, path: Path) -> "Access":
+    def load(cls, path: Path, rate: Rate | None = None) -> "Access":
         """Read the file; raises `BadAccess` when it is malformed."""
         try:
             rules = msgspec.convert(tomllib.loads(path.read_text()), dict[str, Rules])
@@ -56,12 +73,19 @@ class Access:
                         )
         except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError, RostraError) as error:
             raise BadAccess(f"{path}: {error}") from None
-        return cls(rules)
+        return cls(rules, rate)
 
     def free(self, name: str) -> bool:
-        """Whether `name` may ask anyone: then its requests need no look."""
+        """Whether `name` may ask anyone, as often as it likes: then its requests need no look."""
         rules = self._of(name)
-        return rules is None or rules.ask is None
+        return (rules is None or rules.ask is None) and not self.rate(name)
+
+    def rate(self, name: str) -> Rate:
+        """What `name` may send."""
+        own = self._rules.get(key_name(name))
+        if own is not None and own.rate:
+            return own.rate
+        return Rate() if key_name(name) in _FOR_ALL else self._rate
 
     def _of(self, name: str) -> Rules | None:
         return self._rules.get(key_name(name)) or self._rules.get("default")

@@ -9,7 +9,7 @@ import msgspec
 
 from rostra.protocol.bundles import unbundle
 from rostra.protocol.directory import PRESENCE, BrokerStats, Head, Peer, Peers, Presence, Replay, State, Subscribe
-from rostra.protocol.errors import BadMessage, BadName, RostraError, TooLarge
+from rostra.protocol.errors import BadMessage, BadName, RateLimited, RostraError, TooLarge
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.ids import ID_SIZE, new_id
 from rostra.protocol.keys import CONSOLE_KEY, may_be
@@ -41,6 +41,7 @@ from rostra.protocol.subscriptions import NONCE_MARK
 from .access import Access
 from .mail.desk import METHODS, Desk
 from .mail.operations import Operation, Result
+from .rates import Meter
 from .registry import Connection, Registry
 from .topics import Producer, Topics
 
@@ -51,6 +52,9 @@ NONCE_SECONDS = 5.0
 MAX_NONCES = 10_000
 HELD_SECONDS = 20.0
 """A replica of which nothing is heard about a request for so long does not work on it: the answer, or the cancel, was lost."""
+NEEDED = frozenset({"ping", "subscribe", "replay"})
+"""Methods of the broker that a session cannot do without, however much its peer sends."""
+RATE_LIMITED = RateLimited.code
 MAX_NUMBER = 2**63
 MAX_SUPERSEDED = 10_000
 """Processes remembered that had to give way."""
@@ -105,6 +109,7 @@ class Core:
         self.topics = Topics()
         self.routed = self.published = self.refused = self.unreached = 0
         self.now, self.wall_ms = now, 0
+        self._meters: dict[str, Meter] = {}
         self._superseded: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._started = now
         self._out: list[Output] = []
@@ -173,10 +178,36 @@ class Core:
             self._send(connection.route, Error(NO_REQUEST, error.code, _short(error)))
 
     def _pass(self, connection: Connection, peer: bytes, header: Header, head: bytes, body: bytes) -> None:
+        if connection.meter and not self._within(connection, connection.meter, peer, header, len(head) + len(body)):
+            return
         if peer:
             self._route(connection, peer, header, head, body)
         else:
             self._serve(connection, header, body)
+
+    def _within(self, source: Connection, meter: Meter, peer: bytes, header: Header, size: int) -> bool:
+        """Whether a message is within the rate of its sender; who sends it is told when it is not.
+
+        What others wait for (answers) and what keeps the session alive is counted, and passed on all the same.
+        """
+        lacking = meter.lacks(self.now, size)
+        why = f"{source.name} sends more than it may"
+        answer: Header | None = None
+        match header:
+            case Request() if peer or header.method not in NEEDED:
+                answer = Error(header.id, RATE_LIMITED, why)
+            case Publish():
+                answer = Error(NO_REQUEST, RATE_LIMITED, why)
+            case Mail() if peer and len(header.epoch) == ID_SIZE:
+                answer = Reject(header.epoch, header.sequence, RATE_LIMITED, why, header.round)
+        if lacking and answer is not None:
+            self.refused += 1
+            to = peer if isinstance(header, Mail) else b""
+            self._send(source.route, answer, encode_body({"retry_after": round(lacking, 3)}), to)
+            return False
+        if not lacking:
+            meter.take(self.now, size)
+        return True
 
     def malformed(self, route: bytes, why: str) -> list[Output]:
         """A connection sent something that is not three frames."""
@@ -229,6 +260,11 @@ class Core:
                 silent = self.now - HELD_SECONDS
                 connection.held = {key: sign for key, sign in connection.held.items() if sign > silent}
         self._mail.tick(self.now)
+        if self._meters:
+            connected = {connection.name for connection in self.registry}
+            idle = [name for name, meter in self._meters.items() if name not in connected and meter.idle(self.now)]
+            for name in idle:
+                del self._meters[name]
         before = self.now - NONCE_SECONDS
         self._seen = {nonce: since for nonce, since in self._seen.items() if since > before}
         self._awaited = {nonce: one for nonce, one in self._awaited.items() if one[1] > before}
@@ -262,6 +298,9 @@ class Core:
         lease = min(MAX_LEASE, max(MIN_LEASE, hello.lease_ms / 1000))
         connection = Connection(route, name, name.encode(), hello.boot, hello.shared, lease, self.now, self.wall_ms, user, info)
         connection.weight = (len(body), count_nodes(body) if body else 1)
+        rate = self._access.rate(name)
+        if rate:
+            connection.meter = self._meters.setdefault(name, Meter(rate, self.now))
         again = False
         for other in self.registry.holder(name):
             if _is_same(other, hello):  # the same process, over a new connection or because it did not hear us

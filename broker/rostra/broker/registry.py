@@ -6,6 +6,8 @@ from typing import Any
 
 from rostra.protocol.directory import Peer
 
+from .rates import Meter
+
 
 @dataclass(slots=True)
 class Connection:
@@ -26,6 +28,8 @@ class Connection:
     """Replicas only: the requests it works on, (the caller's address, id) → the time of the last sign of it."""
     weight: tuple[int, int] = (0, 0)
     """Bytes and nodes of `info`."""
+    meter: Meter | None = None
+    """What its name has sent lately, where that is limited."""
 
     def peer(self) -> Peer:
         """What others may know of it."""

@@ -70,6 +70,18 @@ class MailboxFull(RequestError):
     code = "mailbox_full"
 
 
+class RateLimited(RequestError):
+    """This name sends more than it may; nothing was passed on. `retry_after`: seconds until it may send again."""
+
+    code = "rate_limited"
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds; 0 where nothing was said of it."""
+        told = self.details.get("retry_after", 0.0)
+        return float(told) if isinstance(told, int | float) else 0.0
+
+
 class StorageFull(RequestError):
     """The broker's disk takes nothing at the moment; nothing was stored."""
 
@@ -120,6 +132,7 @@ BY_CODE: dict[str, type[RequestError]] = {
         BrokerLost,
         TimedOut,
         MailboxFull,
+        RateLimited,
         StorageFull,
         Refused,
         Stopping,

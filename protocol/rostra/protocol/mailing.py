@@ -8,6 +8,7 @@ In: the broker numbers deliveries per connection; they are handled one after the
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from .effects import Effect, Lettered, NotPosted, Posted, Send
 from .errors import Cancelled, from_wire
@@ -106,7 +107,7 @@ class Outgoing:
             effects.append(Posted(letter.token))
         return effects + self._pump(recipient, lane)
 
-    def rejected(self, recipient: str, header: Reject, now: float) -> list[Effect]:
+    def rejected(self, recipient: str, header: Reject, now: float, details: dict[str, Any] | None = None) -> list[Effect]:
         """REJECT arrived: the letter is refused for good, or came out of order and is sent again."""
         lane = self._lanes.get(recipient)
         if lane is None or header.epoch != self._epoch or header.round != lane.round:
@@ -116,7 +117,8 @@ class Outgoing:
             return []
         effects: list[Effect] = []
         if header.code != OUT_OF_ORDER:
-            effects.append(NotPosted(lane.letters[index].token, from_wire(header.code, header.message, peer=recipient)))
+            error = from_wire(header.code, header.message, peer=recipient, details=details)
+            effects.append(NotPosted(lane.letters[index].token, error))
             del lane.letters[index]
             lane.window = 1  # the next may have no better luck, and all behind it were sent in vain
         lane.back(now)

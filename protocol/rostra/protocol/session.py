@@ -255,7 +255,7 @@ class Session:
             case Stored():
                 return self.outgoing.stored(sender, header, now)
             case Reject():
-                return self.outgoing.rejected(sender, header, now)
+                return self.outgoing.rejected(sender, header, now, _details(body))
             case Error() if header.id:
                 error = from_wire(header.code, header.message, peer=sender, details=_details(body))
                 return self._sifted(self.calls.failed(header.id, sender, error, now), now)

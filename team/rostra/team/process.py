@@ -155,14 +155,16 @@ def _run(job: Job, begun: threading.Event) -> ExitCode:
 
 def _broker(job: Job, ready: Callable[[], None]) -> ExitCode:
     from rostra.broker.access import Access
+    from rostra.broker.rates import Rate
     from rostra.broker.server import Server
 
     rules = Path(job.keys) / "access.toml"
+    rate = Rate(job.tables.team.messages_per_second, job.tables.team.bytes_per_second)
     server = Server(
         job.address,
         Path(job.mail) if job.mail else None,
         keys=KeyRing(Path(job.keys)) if job.keys else None,
-        access=Access.load(rules) if job.keys and rules.exists() else None,
+        access=Access.load(rules, rate) if job.keys and rules.exists() else Access(rate=rate),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())

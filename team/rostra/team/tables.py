@@ -31,6 +31,10 @@ class TeamTable(Table, frozen=True):
     broker: Annotated[
         str, Meta(description="`ipc`: this machine, this user; or `tcp://host:port`.", examples=["ipc", "tcp://127.0.0.1:5555"])
     ] = "ipc"
+    messages_per_second: Annotated[
+        float, Meta(ge=0, description="What each agent may send; 0: as much as it can. More is refused as `rate_limited`.")
+    ] = 0.0
+    bytes_per_second: Annotated[float, Meta(ge=0, description="As `messages_per_second`, in bytes.")] = 0.0
 
 
 class TransitionsTable(Table, frozen=True):

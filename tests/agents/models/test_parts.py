@@ -17,13 +17,13 @@ from rostra.agents.models.cache import Cache
 from rostra.agents.models.config import ModelConfig, Price
 from rostra.agents.models.digest import canonical, digest
 from rostra.agents.models.keys import BadKey, find_key
-from rostra.agents.models.pace import Bucket
 from rostra.agents.models.pieces import Shown, split
 from rostra.agents.models.prices import cost_of
 from rostra.agents.models.profiles import guess
 from rostra.agents.models.recorded import BadRecording, RecordedModel
 from rostra.agents.models.schema import problem, without_fence
 from rostra.protocol import ChatMessage, ToolCall, ToolResponse, Usage, redaction
+from rostra.protocol.bucket import Bucket
 from rostra.protocol.completion import Completion, CompletionRequest
 
 # ---- configuration
@@ -91,7 +91,7 @@ def test_a_key_that_was_found_is_masked_from_then_on(tmp_path: Path, monkeypatch
 
 
 def test_a_bucket_lets_a_burst_through_and_then_keeps_the_rate() -> None:
-    bucket = Bucket(60, now=0.0)
+    bucket = Bucket(1.0, 10.0, now=0.0)
 
     assert [bucket.take(0.0) for _ in range(10)] == [0.0] * 10
     assert [bucket.take(0.0) for _ in range(3)] == [1.0, 2.0, 3.0]
@@ -102,7 +102,7 @@ def test_a_bucket_lets_a_burst_through_and_then_keeps_the_rate() -> None:
 
 @given(st.lists(st.floats(0, 5), max_size=200), st.floats(0.5, 600))
 def test_never_more_than_the_rate_and_one_burst(gaps: list[float], rate: float) -> None:
-    bucket, now, starts = Bucket(rate, now=0.0), 0.0, list[float]()
+    bucket, now, starts = Bucket(rate / 60, max(1.0, rate / 6), now=0.0), 0.0, list[float]()
     for gap in gaps:
         now += gap
         starts.append(now + bucket.take(now))

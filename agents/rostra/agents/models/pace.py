@@ -2,27 +2,10 @@
 
 import asyncio
 
+from rostra.protocol.bucket import Bucket
+
 BURST = 10.0
 """Seconds whose requests may come at once after a quiet time."""
-
-
-class Bucket:
-    """A token bucket; `now` is seconds on any monotonic clock. Whoever takes a token waits its turn, in order."""
-
-    def __init__(self, per_minute: float, now: float) -> None:
-        self._rate = per_minute / 60
-        self._size = max(1.0, self._rate * BURST)
-        self._tokens, self._at = self._size, now
-
-    def take(self, now: float) -> float:
-        """Take a token; returns the seconds to wait until it is there."""
-        self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate) - 1
-        self._at = now
-        return max(0.0, -self._tokens / self._rate)
-
-    def give_back(self) -> None:
-        """The token is not needed after all."""
-        self._tokens += 1
 
 
 class Pace:
@@ -38,7 +21,8 @@ class Pace:
             return
         now = asyncio.get_running_loop().time()
         if self._bucket is None:
-            self._bucket = Bucket(self._per_minute, now)
+            rate = self._per_minute / 60
+            self._bucket = Bucket(rate, max(1.0, rate * BURST), now)
         seconds = self._bucket.take(now)
         if seconds:
             try:
