@@ -340,7 +340,7 @@ def test_what_is_folded_is_marked_and_unfolded_one_by_one_or_all_together() -> N
 
 def test_what_is_shown_while_an_act_is_done_says_when_it_takes_effect() -> None:
     assert "open turn" in acts.going(Say("Hello."))
-    assert acts.going(Do(what="skip")) == ""
+    assert acts.going(Do(what="pause")) == ""
 
 
 # ---- what is drawn

@@ -37,11 +37,5 @@ async def perform(chat: Chat, act: Act) -> ChatInfo | None:
 
 
 def going(act: Act) -> str:
-    """What is shown while it is done."""
-    match act:
-        case Say():
-            return "said when the open turn is over"
-        case Do(what="pause", now=False):
-            return "pauses when the open turn is over"
-        case _:
-            return ""
+    """What is shown until it is done."""
+    return "said when the open turn is over" if isinstance(act, Say) else ""

@@ -4,6 +4,8 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -26,13 +28,16 @@ from rostra.protocol.chat import Result
 from rostra.protocol.session import State
 
 from . import acts
-from .desk import Act, Answer, Desk, Extent, Leave, Say, Writing, noticed, press, sent
+from .desk import Act, Desk, Extent, Leave, Writing, noticed, press, sent
 from .drawing import Drawing
 from .feed import Feed
-from .lines import Pen
+from .lines import Pen, text
 
 ESCAPE_SECONDS = 0.1
 """How long an escape waits for the rest of an arrow key; a slow line delivers it in pieces."""
+REDRAW_SECONDS = 0.02
+"""The least time between two screens: text that streams in quickly is drawn in larger pieces."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NAMES = ("up", "down", "pageup", "pagedown", "home", "end", "tab", "s-tab", "enter", "escape")
 _COLOURS = {30: "black", 31: "red", 32: "green", 33: "yellow", 34: "blue", 35: "magenta", 36: "cyan", 37: "gray"}
 _BRIGHT = 60
@@ -45,11 +50,12 @@ class View:
     def __init__(self, chat: Chat, *, output: Output, input: Input, looks: Style) -> None:  # noqa: A002 - the library's word
         self._feed, self._chat = Feed(chat, self._changed), chat
         self._desk, self._extent = Desk(), Extent()
+        self.shown = ""
+        """What is on the screen, as a text."""
         self._drawing = Drawing(Pen(unicode=looks.unicode))
         self._line = Buffer(multiline=False, accept_handler=self._accept)
         self._body = Window(FormattedTextControl(self._drawn, focusable=True, show_cursor=False), always_hide_cursor=True)
-        self._doing: set[asyncio.Task[None]] = set()
-        self._code = int(Code.ENDED)
+        self._doing: set[asyncio.Task[object]] = set()
         self._app: Application[int] = Application(
             layout=self._layout(),
             key_bindings=self._bindings(),
@@ -58,6 +64,7 @@ class View:
             full_screen=True,
             mouse_support=False,
             refresh_interval=1.0,
+            min_redraw_interval=REDRAW_SECONDS,
             input=input,
             output=output,
         )
@@ -71,27 +78,47 @@ class View:
     async def run(self) -> int:
         """Show the chat until somebody leaves; returns 0, or 128 and the number of the signal. Raises `RequestError`."""
         loop = asyncio.get_running_loop()
-        following = asyncio.create_task(self._follow())
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self._leave, 128 + number)
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(self._failed)
+        following = self._begin(self._feed.run())
         try:
             return await self._app.run_async(handle_sigint=False, set_exception_handler=False)
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+            loop.set_exception_handler(before)
             tasks = {following, *self._doing}
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    # ---- what there is to see
+    def _begin(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
+        """Do something beside; when it goes wrong, the view ends with that."""
+        task = asyncio.create_task(work)
+        self._doing.add(task)
+        task.add_done_callback(self._done)
+        return task
 
-    async def _follow(self) -> None:
-        try:
-            await self._feed.run()
-        except RequestError as error:
-            if self._app.is_running and self._app.future is not None and not self._app.future.done():
-                self._app.exit(exception=error)
+    def _done(self, task: "asyncio.Task[object]") -> None:
+        self._doing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._end(error)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault in what the loop calls, the drawing say: the terminal is given back before it is told."""
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._end(error)
+        else:
+            loop.default_exception_handler(context)
+
+    def _end(self, error: BaseException) -> None:
+        if self._app.future is not None and not self._app.future.done():
+            self._app.exit(exception=error)
+
+    # ---- what there is to see
 
     def _changed(self) -> None:
         self._app.invalidate()
@@ -106,11 +133,12 @@ class View:
             now_ms=time.time_ns() // 1_000_000,
             connected=self._chat.client.session.state is State.BOUND,
         )
+        self.shown = text(lines)
         fragments: StyleAndTextTuples = []
         for number, line in enumerate(lines):
             if number:
                 fragments.append(("", "\n"))
-            fragments += [(f"class:{style}" if style else "", text) for style, text in line]
+            fragments += [(f"class:{style}" if style else "", piece) for style, piece in line]
         return fragments
 
     def _layout(self) -> Layout:
@@ -163,9 +191,7 @@ class View:
             self._leave(Code.ENDED)
         elif act is not None:
             self._desk = noticed(self._desk, acts.going(act))
-            task = asyncio.create_task(self._do(act))
-            self._doing.add(task)
-            task.add_done_callback(self._doing.discard)
+            self._begin(self._do(act))
         self._app.invalidate()
 
     async def _do(self, act: Act) -> None:
@@ -176,7 +202,7 @@ class View:
         else:
             if info is not None:
                 self._feed.seen(info)
-            if isinstance(act, Say | Answer):
+            if self._desk.notice == acts.going(act):
                 self._desk = noticed(self._desk, "")
         self._app.invalidate()
 
