@@ -1,6 +1,7 @@
 """Every example runs, and says what it should."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,8 +23,8 @@ def spoken(lines: list[Any]) -> list[tuple[str, str]]:
     return [(line["speaker"], line["content"]) for line in lines if line["type"] == "message"]
 
 
-TEAMS = [EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data")]
-TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data")]
+TEAMS = [EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data", "mcp")]
+TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data", "mcp")]
 
 
 @pytest.mark.parametrize("path", TEAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -34,7 +35,7 @@ def test_team_files_are_valid_and_begin_with_how_to_run_them(rostra: Cli, path: 
 
 
 def test_scripted_variants_differ_from_their_teams_in_the_model_only() -> None:
-    for example in ("hello", "review", "data"):
+    for example in ("hello", "review", "data", "mcp"):
         team, scripted = ((EXAMPLES / example / name).read_text(encoding="utf-8") for name in ("team.toml", "scripted.toml"))
         ours, theirs = (text[text.index("[team]") :].splitlines() for text in (team, scripted))
         differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
@@ -83,6 +84,18 @@ def test_data_queries_a_real_database(rostra: Cli, tmp_path: Path) -> None:
     asked = recording.read_text(encoding="utf-8")
     assert "Late fees" in asked  # the note, as the model was told it
     assert "Blaise | 140 | 21" in asked  # the row, as the database gave it
+
+
+def test_mcp_asks_a_real_server_and_reaches_what_is_granted_only(
+    rostra: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    recording = tmp_path / "recording.jsonl"
+    rostra("run", str(EXAMPLES / "mcp" / "scripted.toml"), "How much does the water rise?", "--record", str(recording))
+    asked = recording.read_text(encoding="utf-8")
+    assert "The range of the tide at a port, in metres." in asked
+    assert "Error: Function tides_forget not found." in asked
+    assert '"content":"11.2 m"' in asked  # the answer of the server alone
 
 
 def test_data_tools_cannot_leave_their_place(tmp_path: Path) -> None:

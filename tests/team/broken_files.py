@@ -90,6 +90,27 @@ BROKEN = [
         "agents.c.tools[0]",
         "there is no [tools.books], and it is no module:name",
     ),
+    one(
+        "an MCP server reached in two ways",
+        '[tools.x]\nuse = "mcp"\nfunctions = ["a"]\ncommand = ["x"]\nurl = "http://x/"\n',
+        1,
+        "tools.x",
+        "a tool that uses mcp needs either `command` or `url`",
+    ),
+    one(
+        "an MCP server of which nothing is granted",
+        '[tools.x]\nuse = "mcp"\nurl = "http://x/"\n',
+        1,
+        "tools.x",
+        "a tool that uses mcp needs `functions`",
+    ),
+    one(
+        "a function that no model could call",
+        '[tools.x]\nuse = "mcp"\nfunctions = ["a", "b c"]\nurl = "http://x/"\n',
+        3,
+        "tools.x.functions[1]",
+        '"x_b c": a tool is called by letters, digits, _ and -, 64 at most',
+    ),
     one("a tool without what it needs", '[tools.web]\nuse = "http"\n', 1, "tools.web", "a tool that uses http needs `hosts`"),
     one(
         "a key of another tool",

@@ -1,6 +1,6 @@
 """One agent as a team file describes it, and how its responder is made in the agent's own process."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never
 
@@ -112,7 +112,7 @@ def _conversable(
     if config.handler:
         raise BadAgent(name, f"the kind {config.kind} has no 'handler'")
     run_here = {*config.tools, *config.executes} if executes is None else {*executes, *config.executes}
-    loaded = {spec: _tool(spec, base, toolkit) for spec in dict.fromkeys([*config.tools, *config.executes])}
+    loaded = {spec: _tools(spec, base, toolkit) for spec in dict.fromkeys([*config.tools, *config.executes])}
     options: dict[str, Any] = {
         "description": config.description or None,
         "max_consecutive_auto_reply": config.max_replies,
@@ -120,10 +120,10 @@ def _conversable(
         "code_execution_config": config.code_execution or False,
         "max_tool_rounds": config.max_tool_rounds,
         "model_options": config.model_options,
-        "tools": [loaded[spec] for spec in config.tools if spec in run_here],
-        "offers": [loaded[spec] for spec in config.tools if spec not in run_here],
-        "executes": [loaded[spec] for spec in config.executes if spec not in config.tools],
-        "callers": None if callers is None else {loaded[spec].name: callers.get(spec, ()) for spec in loaded},
+        "tools": [each for spec in config.tools if spec in run_here for each in loaded[spec]],
+        "offers": [each for spec in config.tools if spec not in run_here for each in loaded[spec]],
+        "executes": [each for spec in config.executes if spec not in config.tools for each in loaded[spec]],
+        "callers": None if callers is None else {each.name: callers.get(spec, ()) for spec in loaded for each in loaded[spec]},
     }
     if config.system_message is not None:
         options["system_message"] = config.system_message
@@ -146,17 +146,17 @@ def _conversable(
     return kinds[config.kind](name, **options)
 
 
-def _tool(spec: str, base: Path, toolkit: Mapping[str, ToolConfig]) -> "FunctionTool":
+def _tools(spec: str, base: Path, toolkit: Mapping[str, ToolConfig]) -> "Sequence[FunctionTool]":
     from .tools import FunctionTool
 
     if spec in toolkit:
-        from .tools.kit import make_tool
+        from .tools.kit import make_tools
 
-        return make_tool(spec, toolkit[spec], base)
+        return make_tools(spec, toolkit[spec], base)
     from .loading import load
 
     loaded = load(spec, base)
-    return loaded if isinstance(loaded, FunctionTool) else FunctionTool(loaded)
+    return [loaded if isinstance(loaded, FunctionTool) else FunctionTool(loaded)]
 
 
 def _model(config: AgentConfig, name: str, client: Client | None) -> dict[str, Any]:

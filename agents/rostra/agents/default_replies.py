@@ -73,6 +73,8 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
         return NEXT
     context, messages = conversation.context, conversation.messages
     prompt, own = agent.prompt(messages, context), agent.executed.joined(agent.private).within(agent.offered)
+    await agent.offered.ready()
+    await agent.offered.ready()
     before, made, rounds = completions(conversation.stored, agent.name), 0, list[ToolRound]()
     while True:
         last = len(rounds) >= agent.max_tool_rounds  # then nothing is left but to answer

@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path as File
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +17,7 @@ from rostra.protocol import COORDINATOR, GATEWAY, BadName, events_address
 from rostra.protocol.names import check_name
 
 from . import graph, references, secrets, shapes
+from .file import function_names
 from .lines import Path, key_lines, line_of
 from .problems import BadTeam, TeamError
 from .tables import COMMON_KEYS, KEYS_OF_KIND, AgentTable, TeamTables
@@ -216,8 +218,27 @@ class _Checks:
                 self._say(path, f"a tool that uses {tool.use} needs `{needed}`")
             if tool.database and not (self.base / tool.database).is_file():
                 self._say((*path, "database"), f"there is no file {shapes.shown(tool.database)} beside the team file")
+            if tool.use == "mcp":
+                self._mcp(path, tool)
             if tool.root and not (self.base / tool.root).is_dir():
                 self._say((*path, "root"), f"there is no directory {shapes.shown(tool.root)} beside the team file")
+
+    def _mcp(self, path: Path, tool: ToolConfig) -> None:
+        given = self.data["tools"][path[-1]]
+        if ("command" in given) == ("url" in given):
+            self._say(path, "a tool that uses mcp needs either `command` or `url`")
+        for key in ("env",) if tool.url else ("token_env",):
+            if getattr(tool, key):
+                self._say((*path, key), f"goes with `{'command' if tool.url else 'url'}`")
+        url = urlsplit(tool.url)
+        if tool.url and (url.scheme not in ("http", "https") or not url.hostname):
+            self._say((*path, "url"), f"{shapes.shown(tool.url)} is no http or https address")
+        for number, (function, told) in enumerate(zip(tool.functions, tool.names(str(path[-1])), strict=True)):
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", function) or len(told) > 64:
+                said = f"{shapes.shown(told)}: a tool is called by letters, digits, _ and -, 64 at most"
+                self._say((*path, "functions", number), said)
+            elif function in tool.functions[:number]:
+                self._say((*path, "functions", number), f"{shapes.shown(function)} is named twice")
 
     def _tools(self) -> None:
         """A function's name must mean one tool: it is all that a model can call it by."""
@@ -225,13 +246,13 @@ class _Checks:
         for name, agent in self.tables.agents.items():
             for key, tools in (("tools", agent.tools), ("executes", agent.executes)):
                 for number, tool in enumerate(tools):
-                    function = tool.rpartition(":")[2].rpartition(".")[2]
-                    bad = any(path == ("agents", name, key, number) for path, _ in self.found)
-                    if not bad and known.setdefault(function, tool) != tool:
-                        self._say(
-                            ("agents", name, key, number),
-                            f'the tool "{function}" is already {shapes.shown(known[function])}: names of tools are unique',
-                        )
+                    path: Path = ("agents", name, key, number)
+                    if any(bad == path for bad, _ in self.found):
+                        continue
+                    for function in function_names(tool, self.tables.tools):
+                        if known.setdefault(function, tool) != tool:
+                            already = shapes.shown(known[function])
+                            self._say(path, f'the tool "{function}" is already {already}: names of tools are unique')
 
     # ---- [chat]
 

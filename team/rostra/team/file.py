@@ -11,8 +11,11 @@ from rostra.protocol import Member
 from .tables import AgentTable, TeamTables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rostra.agents.config import AgentConfig
     from rostra.agents.models.config import ModelConfig
+    from rostra.agents.tools.config import ToolConfig
 
 HUMAN_INPUT = {"assistant": "never", "teachable": "never", "user_proxy": "always", "conversable": "terminate"}
 """When a person is asked, per kind of agent, unless the file says otherwise; a handler asks whenever it likes."""
@@ -81,7 +84,7 @@ class TeamFile(msgspec.Struct, frozen=True):
             Member(
                 name=name,
                 description=table.description or table.system_message or "",
-                tools=tuple(function_name(tool) for tool in self.executes(name)),
+                tools=tuple(function for tool in self.executes(name) for function in function_names(tool, self.tables.tools)),
                 kind=table.kind,
             )
             for name, table in self.tables.agents.items()
@@ -145,6 +148,6 @@ def model_of(table: AgentTable) -> str:
     return table.model or MODEL.get(table.kind, "")
 
 
-def function_name(tool: str) -> str:
-    """What a model calls the tool `module:name` by."""
-    return tool.rpartition(":")[2].rpartition(".")[2]
+def function_names(tool: str, toolkit: "Mapping[str, ToolConfig]") -> tuple[str, ...]:
+    """What models call a tool by: `module:name` by its last name; a table of `toolkit` may have several."""
+    return toolkit[tool].names(tool) if tool in toolkit else (tool.rpartition(":")[2].rpartition(".")[2],)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-ToolKind = Literal["sql", "http", "files", "shell", "python"]
+ToolKind = Literal["sql", "http", "files", "shell", "python", "mcp"]
 
 COMMON = frozenset({"use", "description"})
 KEYS_OF_USE: dict[ToolKind, frozenset[str]] = {
@@ -14,9 +14,10 @@ KEYS_OF_USE: dict[ToolKind, frozenset[str]] = {
     "files": frozenset({"root", "write", "max_kb"}),
     "shell": frozenset({"seconds", "memory_mb", "max_kb"}),
     "python": frozenset({"seconds", "memory_mb", "max_kb"}),
+    "mcp": frozenset({"command", "url", "functions", "env", "token_env", "seconds", "max_kb"}),
 }
 """The keys that each kind of tool may have, beside `COMMON`."""
-NEEDED: dict[ToolKind, str] = {"sql": "database", "http": "hosts", "files": "root"}
+NEEDED: dict[ToolKind, str] = {"sql": "database", "http": "hosts", "files": "root", "mcp": "functions"}
 """The key that a kind of tool cannot do without."""
 
 
@@ -36,7 +37,18 @@ class ToolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         tuple[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], ...], Meta(description="http: the allowed methods.")
     ] = ("GET", "HEAD")
     private: Annotated[bool, Meta(description="http: whether hosts of private networks, or this machine, are asked.")] = False
+    command: Annotated[tuple[str, ...], Meta(description="mcp: the program that is the server, and its arguments.")] = ()
+    url: Annotated[str, Meta(description="mcp: the server's address, where it is reached over HTTP.")] = ""
+    functions: Annotated[tuple[str, ...], Meta(description="mcp: the tools of the server that are granted.")] = ()
+    env: Annotated[tuple[str, ...], Meta(description="mcp: names of environment variables that the program is given.")] = ()
+    token_env: Annotated[str, Meta(description="mcp: the environment variable that holds a bearer token for the url.")] = ""
     seconds: Annotated[float, Meta(gt=0, le=3600, description="Longest call, seconds.")] = 30.0
     rows: Annotated[int, Meta(ge=1, le=10_000, description="sql: rows of an answer at most.")] = 200
     memory_mb: Annotated[int, Meta(ge=16, description="shell, python: memory at most, MiB.")] = 512
-    max_kb: Annotated[int, Meta(ge=1, le=512, description="http, files, shell, python: KiB read, written or told at most.")] = 64
+    max_kb: Annotated[
+        int, Meta(ge=1, le=512, description="http, files, shell, python, mcp: KiB read, written or told at most.")
+    ] = 64
+
+    def names(self, table: str) -> tuple[str, ...]:
+        """What models call the tools of the table `[tools.TABLE]`: its name, or one name for each function of an MCP server."""
+        return tuple(f"{table}_{function}" for function in self.functions) if self.use == "mcp" else (table,)

@@ -43,17 +43,23 @@ class FunctionTool:
         """The tool as a model is told of it."""
         return ToolSchema(name=self.name, description=self.description, parameters=self._signature.schema)
 
+    async def ready(self) -> None:
+        """Learn what `schema` tells, where that is not known from the start. Raises nothing but a cancellation."""
+
+    async def fill(self, arguments: dict[str, Any], context: Context) -> Any:
+        """Call the function with plain values from JSON; returns and raises what it does, and `msgspec.ValidationError`."""
+        filled = self._signature.convert(arguments)
+        if self._signature.context_argument:
+            filled[self._signature.context_argument] = context
+        return await call(functools.partial(self._function, **filled))
+
     async def run(self, arguments: str, context: Context) -> str:
         """Call the function with `arguments` (JSON, as a model wrote it).
 
         Whatever goes wrong is an answer to the model, `Error: …`; nothing is raised but a cancellation.
         """
         try:
-            filled = self._signature.convert(parse_arguments(arguments))
-            if self._signature.context_argument:
-                filled[self._signature.context_argument] = context
-            result = await call(functools.partial(self._function, **filled))
-            return _cut(as_text(result))
+            return _cut(as_text(await self.fill(parse_arguments(arguments), context)))
         except (BadArguments, msgspec.ValidationError) as error:
             return f"Error: {error}"
         except Exception as error:  # noqa: BLE001 - a tool is the user's code, and its failure an answer to the model

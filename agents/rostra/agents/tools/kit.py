@@ -7,6 +7,30 @@ from .config import NEEDED, ToolConfig
 from .signature import BadTool
 
 
+def make_tools(name: str, config: ToolConfig, base: Path) -> list[AuditedTool]:
+    """The tools of the table `name`: one, but for MCP servers, which may have many. As `make_tool`."""
+    if config.use != "mcp":
+        return [make_tool(name, config, base)]
+    from .mcp import McpServer, McpTool
+
+    if not config.functions or bool(config.command) == bool(config.url):
+        raise BadTool(f"{name}: a tool that uses mcp needs 'functions', and either 'command' or 'url'")
+    server = McpServer(
+        functions=config.functions,
+        command=config.command,
+        url=config.url,
+        env=config.env,
+        token_env=config.token_env,
+        cwd=base,
+        seconds=config.seconds,
+        limit=config.max_kb * 1024,
+    )
+    return [
+        McpTool(server, function, name=told, description=config.description)
+        for function, told in zip(config.functions, config.names(name), strict=True)
+    ]
+
+
 def make_tool(name: str, config: ToolConfig, base: Path) -> AuditedTool:
     """The tool `name` as its table says; paths are relative to `base`. Raises `BadTool` for a table that lacks something."""
     needed = NEEDED.get(config.use, "")
@@ -37,6 +61,8 @@ def make_tool(name: str, config: ToolConfig, base: Path) -> AuditedTool:
             sandboxed = Sandboxed(config.use, seconds=config.seconds, memory_mb=config.memory_mb, output_kb=config.max_kb)
             # What it does stays in the sandbox, whose work directory ends with this process.
             return _tool(name, config, sandboxed.run, sandboxed.told, repeatable=True)
+        case "mcp":
+            raise BadTool(f"{name}: an MCP server has tools, and is none")
 
 
 def _tool(name: str, config: ToolConfig, function: object, told: str, *, repeatable: bool) -> AuditedTool:

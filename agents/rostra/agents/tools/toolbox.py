@@ -45,6 +45,10 @@ class ToolBox:
         """The tools as a model is told of them."""
         return tuple(each.schema for each in self._tools.values())
 
+    async def ready(self) -> None:
+        """Learn the schemas that are not known from the start: those of tools elsewhere."""
+        await asyncio.gather(*(each.ready() for each in self._tools.values()))
+
     def add(self, tool: FunctionTool | Callable[..., Any]) -> FunctionTool:
         """Put one more tool in; raises `BadTool` when another one has its name."""
         added = tool if isinstance(tool, FunctionTool) else FunctionTool(tool)
