@@ -86,13 +86,11 @@ def test_data_queries_a_real_database(rostra: Cli, tmp_path: Path) -> None:
     assert "Blaise | 140 | 21" in asked  # the row, as the database gave it
 
 
-def test_mcp_asks_a_real_server_and_reaches_what_is_granted_only(
-    rostra: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    recording = tmp_path / "recording.jsonl"
-    rostra("run", str(EXAMPLES / "mcp" / "scripted.toml"), "How much does the water rise?", "--record", str(recording))
-    asked = recording.read_text(encoding="utf-8")
+def test_mcp_asks_a_real_server_and_reaches_what_is_granted_only(rostra: Cli, tmp_path: Path) -> None:
+    recording, team = str(tmp_path / "recording.jsonl"), str(EXAMPLES / "mcp" / "scripted.toml")
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # python3 is this one, which has the SDK
+    rostra("run", team, "How much does the water rise?", "--record", recording, PATH=programs)
+    asked = Path(recording).read_text(encoding="utf-8")
     assert "The range of the tide at a port, in metres." in asked
     assert "Error: Function tides_forget not found." in asked
     assert '"content":"11.2 m"' in asked  # the answer of the server alone
