@@ -18,6 +18,7 @@ from rostra.groupchat.inputs import (
     Failed,
     Finish,
     Heed,
+    Hold,
     Input,
     Journal,
     Loaded,
@@ -53,6 +54,8 @@ class Desk:
         self.heard: dict[bytes, ChatMessage | None] = {}
         self.asked: list[Ask] = []
         self.outstanding: Ask | Select | None = None
+        self.waiting: dict[bytes, Ask] = {}
+        """The requests to members that are not answered, by their turn."""
         self.result: Result | None = None
         self.heeds: dict[bytes, str] = {}
         self.closed = [1]
@@ -68,6 +71,7 @@ class Desk:
         """A coordinator takes the chat (again): whatever the last one held in memory is gone."""
         self.epoch += 1
         self.outstanding = None
+        self.waiting.clear()
         self.machine = Machine("c1", self.options, self.settings, epoch=self.epoch, created_ms=1000, make_id=self._make_id)
         self.handle(Loaded([self.rows[number] for number in sorted(self.rows)], fresh))
 
@@ -84,25 +88,32 @@ class Desk:
     def _do(self, effect: Effect) -> None:
         match effect:
             case Select():
-                assert self.outstanding is None
+                assert not self.waiting
+                assert not isinstance(self.outstanding, Select)
                 self.outstanding = effect
             case Ask():
-                assert self.outstanding is None
+                assert not isinstance(self.outstanding, Select)
                 self.outstanding = effect
+                self.waiting[effect.turn] = effect
                 self.asked.append(effect)
                 assert any(row.turn == effect.turn and row.state == "asked" for row in self.rows.values())
-            case Journal(row) | Append(row):
+            case Journal(rows):
+                assert not any(row.open for row in self.rows.values())
+                for row in rows:
+                    assert row.number == max(self.rows) + 1
+                    self.rows[row.number] = row
+            case Append(row):
                 assert row.number == max(self.rows) + 1
                 self.rows[row.number] = row
-                if row.state != "asked":
-                    self.closed.append(row.number)
+                self.closed.append(row.number)
+            case Hold(row):
+                assert self.rows[row.number].state == "asked"
+                self.rows[row.number] = row
             case Tried(turn, attempts):
                 (row,) = [row for row in self.rows.values() if row.turn == turn]
                 self.rows[row.number] = row.with_(attempts=attempts)
-            case Close(row):
-                assert self.rows[row.number].state == "asked"
-                self.rows[row.number] = row
-                self.closed.append(row.number)
+            case Close(rows):
+                self._close(rows)
             case Recorded(row):
                 assert row.number == max(self.rows) + 1
                 self.rows[row.number] = row
@@ -119,15 +130,24 @@ class Desk:
                 self.heard[id_] = message
             case Publish(event):
                 self.events.append(event)
-            case Abandon():
+            case Abandon(b""):
                 self.outstanding = None
-            case Finish(result, open_row):
+                self.waiting.clear()
+            case Abandon(turn):
+                self.waiting.pop(turn, None)
+                self.outstanding = next(iter(self.waiting.values()), None)
+            case Finish(result, rows):
                 assert self.result is None or self.result.outcome == "waits"
                 self.result = result
-                if open_row is not None:
-                    assert self.rows[open_row.number].state == "asked"
-                    self.rows[open_row.number] = open_row
-                    self.closed.append(open_row.number)
+                self._close(rows)
+
+    def _close(self, rows: tuple[Row, ...]) -> None:
+        for row in rows:
+            assert self.rows[row.number].open
+            assert not row.open
+            assert row.sequence in (0, len(self.messages) + 1)
+            self.rows[row.number] = row
+            self.closed.append(row.number)
 
     def _rewind(self, control: Row) -> None:
         if control.control is None or control.control.what != "rewind":
@@ -156,7 +176,13 @@ class Desk:
     def _choice(self, situation: Situation) -> Chosen | Unchosen:
         members = [Member(name=name) for name in situation.members]
         narrowed = narrow(
-            self.options, members, situation.last_speaker, situation.messages[-1], situation.failures, situation.muted
+            self.options,
+            members,
+            situation.last_speaker,
+            situation.messages[-1],
+            situation.failures,
+            situation.muted,
+            situation.passed,
         )
         if isinstance(narrowed, Nobody):
             return Unchosen(narrowed.outcome, narrowed.reason)
@@ -176,6 +202,7 @@ class Desk:
         ask = self.outstanding
         assert isinstance(ask, Ask)
         self.outstanding = None
+        del self.waiting[ask.turn]
         if isinstance(reply, str):
             reply = TurnReply(message=ChatMessage(content=reply), usage=(Usage(completion_tokens=2, cost=0.5),))
         self.handle(Answered(ask.turn, reply))
@@ -185,6 +212,7 @@ class Desk:
         ask = self.outstanding
         assert isinstance(ask, Ask)
         self.outstanding = None
+        del self.waiting[ask.turn]
         self.handle(Failed(ask.turn, kind, f"it {kind}"))
 
     def turn(self, reply: TurnReply | str = "words") -> None:
@@ -209,7 +237,7 @@ class Desk:
             values = {name: getattr(row, name) for name in row.__struct_fields__}
             records.append(Record(**values, link=link, hash=previous))
         for row in self.rows.values():
-            if row.state == "asked":
+            if row.open:
                 records.append(Record(**{name: getattr(row, name) for name in row.__struct_fields__}))
         settings = msgspec.structs.replace(self.settings, rules=rules_of(self.options))
         return Script(chat="c1", created_ms=1000, settings=settings, records=tuple(records), result=self.result)

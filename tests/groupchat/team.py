@@ -23,7 +23,7 @@ from rostra.protocol import (
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatStart, Result
 
 Join = Callable[..., Awaitable[Client]]
-Speak = Callable[[Turn], "Awaitable[TurnReply] | TurnReply | str"]
+Speak = Callable[[Turn], "Awaitable[TurnReply] | Awaitable[str] | TurnReply | str"]
 
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .conversable import ConversableAgent
     from .dialogue import ChatResult
     from .foreign import from_dict, from_dicts
+    from .handoffs import Handoff
     from .human import InboxInput, NobodyToAsk, TerminalInput
     from .loading import LoadError, load
     from .memos import Memo, Memos
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .models.scripted import ScriptedModel
     from .remote import NoBus, Remote
     from .reply_chain import Conversation
-    from .responder import Context, Responder
+    from .responder import PASS, Context, Responder
     from .spending import Spending, gather_usage_summary
     from .sqlite_store import SqliteStore
     from .state import MemoryStore, State, Store
@@ -53,6 +54,7 @@ _HOMES = {
     "FunctionAgent": "adapt",
     "FunctionTool": "tools",
     "GatewayModel": "models.gateway_model",
+    "Handoff": "handoffs",
     "InboxInput": "human",
     "LoadError": "loading",
     "Memo": "memos",
@@ -65,6 +67,7 @@ _HOMES = {
     "NoBus": "remote",
     "NobodyToAsk": "human",
     "OpenAIModel": "models.openai_model",
+    "PASS": "responder",
     "RecordedModel": "models.recorded",
     "Remote": "remote",
     "Responder": "responder",
@@ -94,6 +97,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "PASS",
     "Actor",
     "AgentConfig",
     "AssistantAgent",
@@ -109,6 +113,7 @@ __all__ = [
     "FunctionAgent",
     "FunctionTool",
     "GatewayModel",
+    "Handoff",
     "InboxInput",
     "LoadError",
     "Memo",

@@ -34,7 +34,7 @@ from rostra.protocol.redaction import Pieces
 
 from .adapt import as_responder
 from .human import InboxInput
-from .responder import Context, HumanInput, ResponderLike, Response
+from .responder import PASS, Context, HumanInput, Pass, ResponderLike, Response
 from .state import MemoryStore, State, Store
 from .views import View, Views, as_seen
 from .voting import cast
@@ -150,12 +150,14 @@ class Actor(Service):
                 introduction=turn.introduction,
                 on_delta=deltas,
             )
-            answer = self._message(await self._responder.respond(message, context))
+            response = await self._responder.respond(message, context)
+            answer = self._message(response)
             deltas.flush()
             passing("agent.answered")
             usage = tuple(context.usage)
             if answer is None:
-                return self._keep(request, TurnReply(usage=usage, reason=self._why(context)))
+                reason = "" if response is PASS else self._why(context)
+                return self._keep(request, TurnReply(usage=usage, reason=reason, passed=response is PASS))
             reply = self._keep(request, TurnReply(message=answer, usage=usage))
             passing("agent.kept")
             if len(view) == turn.sequence - 1:  # as if accepted; the next turn's `after` says whether it was
@@ -263,7 +265,7 @@ class Actor(Service):
 
     def _said(self, response: Response) -> ChatMessage | None:
         match response:
-            case None:
+            case None | Pass():
                 return None
             case str():
                 return ChatMessage(content=response, role="assistant", name=self.member.name)

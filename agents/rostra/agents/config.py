@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
 HumanInputWord = Literal["always", "terminate", "never"]
 
-MODELLED = ("model", "system_message", "tools", "executes", "human_input", "max_replies", "default_reply", "code_execution")
+MODELLED = (
+    "model",
+    "system_message",
+    "tools",
+    "handoffs",
+    "executes",
+    "human_input",
+    "max_replies",
+    "default_reply",
+    "code_execution",
+)
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +48,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_replies: Annotated[int, Meta(ge=0)] | None = None
     default_reply: str = ""
     code_execution: CodeExecution | None = None
+    handoffs: tuple[str, ...] = ()
+    """Members to whom its model may give the floor."""
     handler: str = ""
     max_tool_rounds: Annotated[int, Meta(ge=0, le=1000)] = 10
     model_options: dict[str, Any] = {}
@@ -119,6 +131,7 @@ def _conversable(
         "default_auto_reply": config.default_reply,
         "code_execution_config": config.code_execution or False,
         "max_tool_rounds": config.max_tool_rounds,
+        "handoffs": config.handoffs,
         "model_options": config.model_options,
         "tools": [each for spec in config.tools if spec in run_here for each in loaded[spec]],
         "offers": [each for spec in config.tools if spec not in run_here for each in loaded[spec]],

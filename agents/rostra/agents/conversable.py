@@ -13,6 +13,7 @@ from .default_replies import DEFAULT_REPLIES
 from .dialogue import ChatResult, Dialogue, Opening, Said, receive, reply, send, start
 from .feedback import HumanInputMode
 from .foreign import from_dict
+from .handoffs import Handoff, Handoffs
 from .human import TerminalInput
 from .prompt import COMPLETIONS, PERSON, build_prompt
 from .remote import Remote
@@ -40,11 +41,11 @@ class ConversableAgent:
     """An agent that a model, tools, code and a person answer for, in AutoGen's order.
 
     Options have AutoGen's names and defaults. `tools`: offered to the model, and run here; `offers`: offered only, for another
-    member runs them; `executes` (or AutoGen's `function_map`): run here for others' models. `code_execution_config`: a
-    `CodeExecution`, or False. `model`: what completes; `model_name`: a name from the team file's [models]; `model_options`:
-    temperature and the like. `human`: where a person is asked when the context does not say; default: this terminal. `bus`: where
-    agents that are only named are asked. `callers`: per tool, the names of the agents for whom it is run; default: for anybody
-    who calls it.
+    member runs them; `executes` (or AutoGen's `function_map`): run here for others' models. `handoffs`: members, or `Handoff`s,
+    to whom its model may give the floor. `code_execution_config`: a `CodeExecution`, or False. `model`: what completes;
+    `model_name`: a name from the team file's [models]; `model_options`: temperature and the like. `human`: where a person is
+    asked when the context does not say; default: this terminal. `bus`: where agents that are only named are asked. `callers`: per
+    tool, the names of the agents for whom it is run; default: for anybody who calls it.
 
     It is a `Responder`: in a group chat its conversation is what the chat's context shows, and it keeps no state of its own
     there, so it can be restarted between two turns.
@@ -70,6 +71,7 @@ class ConversableAgent:
         tools: Tools = (),
         offers: Tools = (),
         executes: Tools = (),
+        handoffs: "Iterable[Handoff | str]" = (),
         model_name: str = "default",
         model_options: Mapping[str, Any] | None = None,
         max_tool_rounds: int = 10,
@@ -93,6 +95,8 @@ class ConversableAgent:
         own = [each if isinstance(each, FunctionTool) else FunctionTool(each) for each in tools]
         named = [FunctionTool(each, name=key, description=each.__doc__ or key) for key, each in (function_map or {}).items()]
         self.offered, self.executed = ToolBox([*own, *offers]), ToolBox([*own, *executes, *named])
+        self.handoffs = Handoffs(handoffs)
+        """To whom its model may hand over."""
         self.private = ToolBox()
         """Run when its own model calls them, and for nobody else."""
         self.code: CodeRunner | None = None
@@ -180,7 +184,7 @@ class ConversableAgent:
             )
         else:
             seen = conversation
-        answer: Response = ChatMessage(content=self.default_auto_reply, metadata={COMPLETIONS: 0})
+        answer: ChatMessage | str | None = ChatMessage(content=self.default_auto_reply, metadata={COMPLETIONS: 0})
         for function in self._chain.functions(seen.sender):
             outcome: Outcome = await call(function, self, seen)
             if outcome[0]:

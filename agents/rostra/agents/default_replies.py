@@ -9,6 +9,7 @@ from rostra.protocol.completion import CompletionRequest
 
 from . import feedback
 from .feedback import Verdict
+from .handoffs import handing_over
 from .prompt import COMPLETIONS, OUTPUT, PERSON, TOOL_LOG, ToolRound, completions, logged, round_messages
 from .reply_chain import Conversation, Outcome, ReplyFunction
 from .tools import tool_message
@@ -65,7 +66,8 @@ async def code_blocks(agent: "ConversableAgent", conversation: Conversation) -> 
 async def model_answer(agent: "ConversableAgent", conversation: Conversation) -> Outcome:
     """Let the model answer. Tools that run here are run, and the model is asked again; the answer keeps a log of that.
 
-    Calls of tools that another member runs are the answer. Raises `ModelError`.
+    Calls of tools that another member runs are the answer; so is a handoff, beside which nothing is left to others. Raises
+    `ModelError`.
     """
     if agent.model is None:
         if agent.requires_model:
@@ -81,7 +83,7 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
         request = CompletionRequest(
             messages=tuple(prompt),
             model=agent.model_name,
-            tools=() if last else agent.offered.schemas,
+            tools=() if last else (*agent.offered.schemas, *agent.handoffs.schemas),
             options=agent.model_options,
             agent=agent.name,
             ordinal=before + made,
@@ -92,12 +94,14 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
         context.usage.append(completion.usage)
         agent.spending.add(completion.usage)
         calls = () if last else completion.tool_calls
-        elsewhere = tuple(each for each in calls if each.name in agent.offered and each.name not in own)
+        handoff = agent.handoffs.made(calls)
+        calls = tuple(each for each in calls if each.name not in agent.handoffs)
+        elsewhere = tuple(each for each in calls if each.name in agent.offered and each.name not in own and handoff is None)
         here = tuple(each for each in calls if each not in elsewhere)
         if here:
             rounds.append(ToolRound(here, await own.run(here, context), completion.content))
             prompt += round_messages(rounds[-1], agent.name)
-        if not here or elsewhere:
+        if not here or elsewhere or handoff is not None:
             break
     content = completion.content
     if last and not content:
@@ -105,7 +109,8 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
     marks: dict[str, Any] = {TOOL_LOG: logged(rounds)} if rounds else {}
     if made != 1:
         marks[COMPLETIONS] = made
-    return True, ChatMessage(role="assistant", content=content, tool_calls=elsewhere, metadata=marks)
+    answer = ChatMessage(role="assistant", content=content, tool_calls=elsewhere, metadata=marks)
+    return True, answer if handoff is None else handing_over(answer, handoff)
 
 
 async def _ask(agent: "ConversableAgent", conversation: Conversation, *, terminated: bool) -> tuple[str, str]:

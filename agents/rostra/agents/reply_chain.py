@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rostra.protocol import ChatMessage
 
-from .responder import Context, Response
+from .responder import Context
 
 if TYPE_CHECKING:
     from .conversable import ConversableAgent
@@ -42,7 +42,7 @@ class Conversation:
         return self.sender if isinstance(self.sender, str) else self.sender.name
 
 
-Outcome = tuple[bool, Response]
+Outcome = tuple[bool, ChatMessage | str | None]
 ReplyFunction = Callable[["ConversableAgent", Conversation], Outcome | Awaitable[Outcome]]
 """(agent, conversation) → (final, reply): the first final one wins; `(True, None)` is: no reply."""
 

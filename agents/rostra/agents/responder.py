@@ -1,6 +1,7 @@
 """What can be an agent: anything that responds."""
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rostra.protocol import Answer, ChatMessage, Client, Question, Usage
@@ -10,7 +11,15 @@ from .state import MemoryStore, State
 if TYPE_CHECKING:
     from .tools.journal import Task
 
-Response = ChatMessage | str | None
+
+class Pass(Enum):
+    """What an agent answers that leaves the word to the others; outside of group chats it is no answer."""
+
+    PASS = "pass"
+
+
+PASS = Pass.PASS
+Response = ChatMessage | str | Pass | None
 
 
 class HumanInput(Protocol):

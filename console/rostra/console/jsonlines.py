@@ -74,6 +74,8 @@ def event(happened: ChatEvent) -> dict[str, Any] | None:
         case "skipped":
             why = happened.error or happened.why
             return {"type": "skipped", "seq": happened.sequence, "speaker": happened.speaker, "error": why}
+        case "passed":
+            return {"type": "passed", "seq": happened.sequence, "speaker": happened.speaker}
         case "state":
             if happened.control is not None:
                 return {"type": "control", "seq": happened.sequence, **plain(happened.control)}

@@ -29,7 +29,7 @@ class Live:
         self._flow: Flow | None = None
         self._writing = 0
         self._speaker = ""
-        self._muted = 0
+        self._muted: set[int] = set()
 
     # ---- what there is to show
 
@@ -51,7 +51,10 @@ class Live:
 
     def delta(self, delta: Delta) -> None:
         """A piece of an answer that is being written."""
-        if not self._streaming or delta.sequence <= self._shown or delta.sequence == self._muted:
+        if not self._streaming or delta.sequence <= self._shown or delta.sequence in self._muted:
+            return
+        if self._writing and delta.sequence != self._writing and delta.speaker != self._speaker:
+            self._muted.add(delta.sequence)  # several write at once: one is shown live, the others when they are whole
             return
         if self._writing != delta.sequence:
             self._break()
@@ -68,6 +71,8 @@ class Live:
                     self._message(event.message)
             case "selected":
                 self._aside(f"{self._notes_style.sign('↳')} next: ", event.speaker, event.why)
+            case "passed":
+                self._aside("passed: ", event.speaker, "")
             case "failed":
                 self._trouble(event, "failed", event.error)
             case "skipped":
@@ -109,7 +114,8 @@ class Live:
         """`speaker` (empty: anybody) was cut short and says it all again: what is being written is shown when it is whole."""
         if self._writing and speaker in ("", self._speaker):
             self._break()
-            self._muted, self._flow, self._writing = self._writing, None, 0
+            self._muted.add(self._writing)
+            self._flow, self._writing = None, 0
 
     # ---- inside
 
@@ -141,6 +147,7 @@ class Live:
         streamed = flow is not None and self._writing == message.sequence
         if flow is not None and not streamed:
             self._write(flow.end())
+            self._muted.add(self._writing)
         self._writing, self._shown = 0, max(self._shown, message.sequence)
         text = visible(message)
         if streamed and flow is not None and text.startswith(flow.raw):

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     )
     from .coordinator import Coordinator
     from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError
+    from .flow import Edge, Flow
     from .groupchat import GroupChat
     from .options import Budget, ChatOptions, Selection, Transitions
+    from .selection import Several
     from .serving import serve
     from .stop import parse
     from .transcript import Transcript
@@ -41,8 +43,10 @@ __all__ = [
     "Condition",
     "Coordinator",
     "Cost",
+    "Edge",
     "ExactText",
     "Fenced",
+    "Flow",
     "FunctionCalled",
     "GroupChat",
     "Handoff",
@@ -51,6 +55,7 @@ __all__ = [
     "NoSuchChat",
     "PromptTokens",
     "Selection",
+    "Several",
     "SourceMatch",
     "StopError",
     "TextMention",
@@ -73,8 +78,10 @@ _HOMES = {
     "Condition": "conditions",
     "Coordinator": "coordinator",
     "Cost": "conditions",
+    "Edge": "flow",
     "ExactText": "conditions",
     "Fenced": "errors",
+    "Flow": "flow",
     "FunctionCalled": "conditions",
     "GroupChat": "groupchat",
     "Handoff": "conditions",
@@ -83,6 +90,7 @@ _HOMES = {
     "NoSuchChat": "errors",
     "PromptTokens": "conditions",
     "Selection": "options",
+    "Several": "selection",
     "SourceMatch": "conditions",
     "StopError": "errors",
     "TextMention": "conditions",

@@ -7,11 +7,13 @@ from rostra.protocol import ChatMessage, Member, Turn
 from .fit import prefix
 from .ledger import Ledger
 
+PASSES = "When it is your turn and you have nothing to add, answer with the one word PASS."
 
-def brief(ledger: Ledger, member: str, *, chat: str, epoch: int, introduction: Callable[[], str] | None = None) -> Turn:
+
+def brief(ledger: Ledger, member: str, *, chat: str, epoch: int, introduction: Callable[[], str] = str) -> Turn:
     """The turn of `member`: what came after its own last message, as far as a frame holds it.
 
-    `introduction`: what it is told before its first turn; None: nothing.
+    `introduction`: what it is told before it has spoken.
     """
     own, total = ledger.own.get(member, 0), len(ledger.messages)
     fits = prefix(ledger.weights[index] for index in range(total - 1, own - 1, -1)) if total > own else 0
@@ -22,16 +24,22 @@ def brief(ledger: Ledger, member: str, *, chat: str, epoch: int, introduction: C
         epoch=epoch,
         after=after,
         messages=tuple(ledger.messages[after:]),
-        introduction=introduction() if introduction is not None and own == 0 else "",
+        introduction=introduction() if own == 0 else "",
         since=ledger.floor.since.get(member, 0),
         valid=own if ledger.rewound else -1,
     )
 
 
-def introduced(members: Iterable[Member]) -> str:
-    """Who the members are, in words."""
+def introduced(members: Iterable[Member], *, passes: bool = False) -> str:
+    """Who the `members` are, in words, and that a member may pass; empty: there is nothing to tell."""
     lines = [f"{member.name}: {' '.join(member.description.split())}".rstrip(": ") for member in members]
-    return "\n".join(["These are the members of this conversation:", *lines])
+    parts = ["\n".join(["These are the members of this conversation:", *lines])] if lines else []
+    return "\n\n".join([*parts, *([PASSES] if passes else [])])
+
+
+def is_pass(message: ChatMessage) -> bool:
+    """Whether a message says `PASS`, and nothing else."""
+    return not message.tool_calls and message.text.strip().strip(".!*_`\"'").upper() == "PASS"
 
 
 def as_kept(message: ChatMessage, speaker: str, sequence: int) -> ChatMessage:

@@ -1,7 +1,7 @@
 """Who may speak next: the rules that narrow the members before anybody is chosen. Pure.
 
-The order is that of AutoGen's group chat: function-call filter, repeat rule, transition graph. Members whose turn has just failed
-are taken out last. Every removal is recorded with the rule that made it.
+The order is that of AutoGen's group chat: function-call filter, repeat rule, transition graph. Members that are muted,
+have passed, or failed just now are taken out last. Every removal is recorded with the rule that made it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,10 +11,8 @@ import msgspec
 
 from rostra.protocol import ChatMessage, Member
 
+from .facts import SECOND_CHANCE
 from .options import ChatOptions, Transitions
-
-SECOND_CHANCE = 2
-"""Failed turns in a row after which even a member without alternative is not asked again."""
 
 
 class Candidates(msgspec.Struct, frozen=True):
@@ -61,11 +59,12 @@ def narrow(
     last: ChatMessage | None,
     failures: Mapping[str, int] = {},
     muted: Collection[str] = (),
+    passed: Collection[str] = (),
 ) -> Candidates | Nobody:
     """Who may speak after `last`.
 
     `last_speaker` is the member who had the last turn ("" or a stranger: nobody had one yet); `failures` counts the failed turns
-    of each member since the last message; `muted` members get no turn.
+    of each member since the last message; `muted` members get no turn, nor do those that have `passed` since then.
     """
     allowed = _narrow(options, members, last_speaker, last)
     if isinstance(allowed, Nobody) or not set(muted) & set(allowed.names):
@@ -76,6 +75,8 @@ def narrow(
         if not names:
             return Nobody("muted", f"only members that are muted could speak: {', '.join(allowed.names)}", removed)
         narrowed = Candidates(tuple(names), removed, allowed.reason or "the only candidate that is not muted")
+    if not isinstance(narrowed, Nobody):
+        narrowed = _without_passed(narrowed, passed)
     if isinstance(narrowed, Nobody):
         return narrowed
     return _without_failed(narrowed.names, failures, narrowed.removed, narrowed.reason or "the only candidate")
@@ -127,6 +128,16 @@ def _remove(names: Sequence[str], kept: Collection[str], rule: str, removed: dic
     for name in names:
         if name not in kept:
             removed.setdefault(name, rule)
+
+
+def _without_passed(narrowed: Candidates, passed: Collection[str]) -> Candidates | Nobody:
+    """Take out who has left the word to the others."""
+    names = tuple(name for name in narrowed.names if name not in passed)
+    if not names:
+        return Nobody("ended", f"everyone who could speak passed: {', '.join(narrowed.names)}", narrowed.removed)
+    removed = dict(narrowed.removed)
+    _remove(narrowed.names, names, "has passed", removed)
+    return Candidates(names, removed, narrowed.reason)
 
 
 def _without_failed(

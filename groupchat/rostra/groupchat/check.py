@@ -5,10 +5,11 @@ from collections.abc import Collection
 from rostra.protocol.names import check_name
 
 from .errors import BadOptions
+from .flow import problem as flow_problem
 from .options import ChatOptions
 from .stop import parse
 
-METHODS = ("auto", "manual", "random", "round_robin", "vote")
+METHODS = ("auto", "manual", "random", "round_robin", "vote", "handoff", "parallel", "flow")
 
 
 def check_options(options: ChatOptions) -> ChatOptions:
@@ -21,6 +22,11 @@ def check_options(options: ChatOptions) -> ChatOptions:
             raise BadOptions(f"members: {name!r} is there twice")
     if isinstance(options.selection, str) and options.selection.lower() not in METHODS:
         raise BadOptions(f"selection: {options.selection!r} is no method; there are {', '.join(METHODS)}")
+    if isinstance(options.selection, str) and options.selection.lower() == "flow" and options.flow is None:
+        raise BadOptions("selection: flow needs a flow")
+    wrong = flow_problem(options.flow, names) if options.flow is not None else ""
+    if wrong:
+        raise BadOptions(f"flow: {wrong}")
     if options.max_rounds < 1:
         raise BadOptions("max_rounds: 1 is the least; the opening message counts")
     if options.turn_seconds <= 0 or options.turn_retries < 0:

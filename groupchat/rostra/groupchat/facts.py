@@ -7,6 +7,8 @@ import msgspec
 
 from rostra.protocol import ChatMessage, Usage
 
+SECOND_CHANCE = 2
+"""Failed turns in a row after which even a member without alternative is not asked again."""
 MOST = 10**12
 """Tokens, or dollars, that one answer may claim."""
 

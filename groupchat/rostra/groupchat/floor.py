@@ -72,21 +72,24 @@ class Floor(Payload, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, step=False, paused=True) if self.step else self
 
 
-def problem(floor: Floor, control: Control, *, team: Collection[str], speaker: str, messages: int) -> str:
+def problem(floor: Floor, control: Control, *, team: Collection[str], speakers: Collection[str], messages: int) -> str:
     """Why a control makes no sense now, a sentence; empty: it does.
 
-    `team`: everyone who could join; `speaker`: whose turn is open, or empty; `messages`: how many there are.
+    `team`: everyone who could join; `speakers`: whose turns are open; `messages`: how many there are.
     """
     agent = control.agent
     match control.what:
-        case "pause" if floor.paused and not (control.now and speaker):
+        case "pause" if floor.paused and not (control.now and speakers):
             return "the chat is paused already"
         case "resume" if not (floor.paused or floor.step or floor.no_input):
             return "the chat is not paused"
-        case "takeover" if agent and agent == speaker:
+        case "takeover" if agent and agent in speakers:
             return f"{agent} has the floor already"
-        case "skip" if not speaker:
+        case "skip" if not speakers:
             return "there is no turn to skip"
+        case "skip" if agent not in speakers:
+            turns = f"these have turns: {', '.join(speakers)}"
+            return f"{agent!r} has no turn; {turns}" if agent else f"say whom to skip; {turns}"
         case "next" | "mute" | "unmute" | "leave" if agent not in floor.members:
             return f"{agent!r} is no member of the chat; there are {', '.join(floor.members)}"
         case "next" if agent in floor.muted:

@@ -17,7 +17,9 @@ def forked(rows: Iterable[Row], settings: Settings, control: Control, request: b
 
     What failed on the way, and what it cost, is part of it; what was rewound, or came late, is not. The last row is `control`.
     """
-    standing = sorted((row for row in rows if not row.rewound and row.state not in ("asked", "late")), key=lambda row: row.number)
+    standing = sorted(
+        (row for row in rows if not row.rewound and not row.open and row.state != "late"), key=lambda row: row.number
+    )
     end = next(row.number for row in standing if row.sequence == control.sequence)
     kept = [row for row in standing if row.number <= end and (row.control is None or row.control.what in _LASTING)]
     made = [row.with_(number=number, epoch=1) for number, row in enumerate(kept, 1)]

@@ -7,6 +7,7 @@ from rostra.protocol import Member
 
 from .check import check_options
 from .conditions import Condition
+from .flow import Flow
 from .options import Budget, ChatOptions, Selection, Transitions
 
 
@@ -37,6 +38,8 @@ class GroupChat:
         selector_model: str = "",
         people: Iterable[str] = (),
         budget: Budget | None = None,
+        passes: bool = False,
+        flow: Flow | None = None,
     ) -> None:
         transitions = None
         if allowed is not None or disallowed is not None:
@@ -58,6 +61,8 @@ class GroupChat:
                 selector_model=selector_model,
                 people=frozenset(people),
                 budget=budget or Budget(),
+                passes=passes,
+                flow=flow,
             )
         )
 

@@ -9,7 +9,7 @@ from rostra.protocol.chat import ChatEvent, Control, Result
 
 from .floor import Floor
 from .rows import Row
-from .selection import Chosen, Polled, Situation, Unchosen
+from .selection import Chosen, Polled, Round, Situation, Unchosen
 
 # ---- inputs
 
@@ -17,7 +17,7 @@ from .selection import Chosen, Polled, Situation, Unchosen
 class Selected(msgspec.Struct, frozen=True):
     """The selection that was asked for is made."""
 
-    choice: Chosen | Unchosen | Polled
+    choice: Chosen | Round | Unchosen | Polled
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -104,9 +104,9 @@ class Select(msgspec.Struct, frozen=True):
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """Write the open row of a turn."""
+    """Write the open rows of turns that begin together, usually one; all or none."""
 
-    row: Row
+    rows: tuple[Row, ...]
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -125,10 +125,16 @@ class Ask(msgspec.Struct, frozen=True):
     pause: float = 0.0
 
 
-class Close(msgspec.Struct, frozen=True):
-    """Close the open row, compare and swap."""
+class Hold(msgspec.Struct, frozen=True):
+    """Write what came of a turn, whose row is closed with those of its round."""
 
     row: Row
+
+
+class Close(msgspec.Struct, frozen=True):
+    """Close the open rows of a turn, or of a round in their order; compare and swap."""
+
+    rows: tuple[Row, ...]
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -177,16 +183,32 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class Abandon(msgspec.Struct, frozen=True):
-    """Nobody waits any more for the selection, or the answer, that is under way."""
+    """Nobody waits any more for the answer to this turn; empty: for nothing that is under way, the selection included."""
+
+    turn: bytes = b""
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """Write the result, and the open row closed with it; the last effect but for publishing it."""
+    """Write the result, and the open rows closed with it; the last effect but for publishing it."""
 
     result: Result
-    open_row: Row | None = None
+    rows: tuple[Row, ...] = ()
 
 
 Effect = (
-    Select | Journal | Tried | Ask | Close | Append | Acknowledge | Record | Heed | Mark | Withdraw | Publish | Abandon | Finish
+    Select
+    | Journal
+    | Tried
+    | Ask
+    | Hold
+    | Close
+    | Append
+    | Acknowledge
+    | Record
+    | Heed
+    | Mark
+    | Withdraw
+    | Publish
+    | Abandon
+    | Finish
 )

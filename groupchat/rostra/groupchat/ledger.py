@@ -12,8 +12,9 @@ from .conditions import Condition, Watch
 from .facts import Facts
 from .fit import Weight, weigh
 from .floor import Floor
+from .flow import Move
 from .inputs import Said
-from .rows import Row, Settings
+from .rows import ENOUGH, Row, Settings
 from .selection import Situation
 
 
@@ -29,10 +30,14 @@ class Ledger:
         self.ordinal = 0
         """How many answers of the selecting model are on record."""
         self.own: dict[str, int] = {}
-        """The place of each member's last message of a turn."""
+        """The place up to which each member has seen the chat when it last spoke: that of its message, or before its round."""
         self.last_speaker = ""
         self.failures: Counter[str] = Counter()
         """Failed turns of each member since the last message."""
+        self.passed: tuple[str, ...] = ()
+        """Who has passed since the last message."""
+        self.moves: list[Move] = []
+        """What came of each turn."""
         self.said: dict[bytes, Said] = {}
         """What people said and is not written yet, by the request's id."""
         self.heard: dict[bytes, ChatMessage] = {}
@@ -75,9 +80,17 @@ class Ledger:
             self.ordinal,
             self.floor.members,
             self.floor.muted,
+            self.passed,
+            self.moves,
+            max(1, self.floor.max_rounds - self.facts.messages),
             self.votes,
             self.watch.votes(self.facts, len(self.floor.members)),
         )
+
+    @property
+    def all_passed(self) -> bool:
+        """Whether everybody who gets turns has passed since the last message."""
+        return bool(self.passed) and set(self.floor.members) - set(self.floor.muted) <= set(self.passed)
 
     def spent(self, usage: tuple[Usage, ...]) -> None:
         """Count what no row holds."""
@@ -100,6 +113,11 @@ class Ledger:
             self._take_vote(row.turn, row.speaker, row.why.tally)
         if row.state == "failed":
             self.failures[row.speaker] += 1
+        if row.state == "passed":
+            self.passed = tuple(dict.fromkeys((*self.passed, row.speaker)))
+            self.last_speaker = row.speaker
+        if row.kind == "turn":
+            self._take_move(row)
         if row.message is not None:
             self._standing.append(row)
             self._count(row, row.message)
@@ -109,14 +127,25 @@ class Ledger:
         self.weights.append(weigh(message))
         self.facts = self.facts.with_message(message)
         self.failures.clear()
+        self.passed = ()
         if row.kind == "turn":
-            self.own[row.speaker] = row.sequence
+            together = row.why is not None and bool(row.why.together)
+            self.own[row.speaker] = row.why.sequence - 1 if together and row.why is not None else row.sequence
         if row.kind == "said":
             self.heard[row.turn] = message
             self.said.pop(row.turn, None)
         elif row.speaker in self.floor.members:
             self.last_speaker = row.speaker
         self.watch.look(self.facts)
+
+    def _take_move(self, row: Row) -> None:
+        """Taken back by an operator, a turn is no move: whoever was to speak still is."""
+        state = "dropped" if row.error == ENOUGH else row.state
+        if state in ("done", "passed", "failed", "dropped"):
+            together = row.why.together if row.why is not None else ()
+            begun = row.number - (together.index(row.speaker) if row.speaker in together else 0)
+            place = len(self.messages) + (row.message is not None)
+            self.moves.append(Move(begun, row.speaker, state, row.message, place))
 
     def _take_vote(self, id_: bytes, speaker: str, tally: Tally) -> None:
         self.tallies[id_] = tally
@@ -139,9 +168,11 @@ class Ledger:
         standing, self._standing = self._standing[:sequence], self._standing[:sequence]
         self.messages, self.weights, self.own, self.heard = [], [], {}, {}
         self.failures.clear()
+        self.passed = ()
         self.last_speaker = ""
         self.watch = Watch(self._stop)
         self.facts = Facts(usage=self.facts.usage, seconds=self.facts.seconds)
+        self.moves = [move for move in self.moves if move.place < sequence + (move.message is not None)]
         self._polls = [poll for poll in self._polls if poll[0] < sequence]
         for row in standing:
             assert row.message is not None

@@ -45,7 +45,7 @@ from .limits import Clock, reached
 from .options import ChatOptions
 from .rows import Row, Settings
 from .scribe import Scribe
-from .selection import Chosen, Polled, Unchosen
+from .selection import Chosen, Polled, Round, Unchosen
 from .steering import admin_of, interrupts, reason_of, settled, wanted
 from .stop import parse
 from .telling import Telling
@@ -112,9 +112,9 @@ class Machine:
         return self.floor.no_input
 
     @property
-    def speaker(self) -> str:
-        """Whose turn is open; empty: nobody's."""
-        return self._turns.speaker
+    def speakers(self) -> tuple[str, ...]:
+        """Whose answer is waited for."""
+        return self._turns.speakers
 
     @property
     def rows(self) -> int:
@@ -124,7 +124,7 @@ class Machine:
     @property
     def votes(self) -> int:
         """How many votes the chat has had, the one on whose turn is open included."""
-        why = self._turns.open.why if self._turns.open is not None else None
+        why = self._turns.open[0].why if self._turns.open else None
         return self.ledger.votes + (why is not None and why.tally is not None)
 
     @property
@@ -177,26 +177,27 @@ class Machine:
             self._scribe.rows = row.number
             if row.kind == "turn" and row.state != "late":
                 ledger.floor = ledger.floor.turn_begun()
-            if row.state == "asked":
-                self._turns.open = row
-            elif row.state != "late":
-                self._turns.take(row)
+            self._turns.take(row)
         self._clock(now_ms)
-        self.phase = Phase.SELECTING if self._turns.open is None else Phase.ASKING
+        self.phase = Phase.ASKING if self._turns.open else Phase.SELECTING
         effects: list[Effect] = []
         if loaded.fresh:
             effects.append(self._tell.started(self.messages[0].name))
             effects += map(self._tell.message, self.messages)
-        elif not (self.floor.paused and self._turns.open is None):
+        elif not (self.floor.paused and not self._turns.open):
             effects.append(self._tell.state(len(self.messages), "running"))
         if self.floor.stop is not None and self.floor.stop.now and loaded.control is None:
             return effects + self._finish("stopped", reason_of(self.floor.stop), now_ms)
         begun = self._turns.open
         if loaded.control is not None:
             effects += self._controlled(loaded.control, now_ms)
-        if begun is None:
+        if not begun:
             return effects if loaded.control is not None else [*effects, *self._next(now_ms)]
-        return [*effects, self._turns.ask(begun)] if self._turns.open is begun and self.phase is Phase.ASKING else effects
+        if self.phase is not Phase.ASKING or self._turns.open != begun:
+            return effects
+        if self._turns.complete:  # it was known what came of it, and not written yet
+            return [*effects, *self._turns.settle(now_ms), *self._next(now_ms)]
+        return effects + self._turns.asks()
 
     def _clock(self, now_ms: int) -> None:
         self.ledger.facts = self.ledger.facts.at(self.ledger.seconds(now_ms))
@@ -225,7 +226,7 @@ class Machine:
         self.phase = Phase.SELECTING
         return [*effects, Select(self.ledger.situation(self.chat, self._scribe.rows + 1))]
 
-    def _selected(self, choice: Chosen | Unchosen | Polled, now_ms: int) -> list[Effect]:
+    def _selected(self, choice: Chosen | Round | Unchosen | Polled, now_ms: int) -> list[Effect]:
         if isinstance(choice, Polled):
             polled: list[Effect] = []
             for tally in choice.tallies:
@@ -244,21 +245,24 @@ class Machine:
             if ended:
                 return effects + ended
         self.phase = Phase.ASKING
-        return effects + self._turns.begin(choice, now_ms)
+        choices, need = (choice.choices, choice.need) if isinstance(choice, Round) else ((choice,), 0)
+        room = self.floor.max_rounds - len(self.messages)
+        return effects + self._turns.begin(choices[:room], min(need, room), now_ms)
 
     def turn_for(self, member: str) -> Turn:
         """What a member is sent when it is its turn."""
         return self._turns.brief(member)
 
     def _answered(self, row: Row, reply: TurnReply, now_ms: int) -> list[Effect]:
-        if reply.message is None:
-            closed = self._turns.silent(row, reply, now_ms)
-            return self._finish("ended", closed.error, now_ms, closed)
-        return [*self._turns.answered(row, reply, now_ms), *self._next(now_ms)]
+        silent = self._turns.silent(row, reply, now_ms)
+        if silent is not None:
+            return self._finish("ended", silent.error, now_ms, silent)
+        effects = self._turns.answered(row, reply, now_ms)
+        return effects if self._turns.open else [*effects, *self._next(now_ms)]
 
     def _failed(self, row: Row, failed: Failed, now_ms: int) -> list[Effect]:
         effects = self._turns.failed(row, failed, now_ms)
-        return effects if self._turns.open is not None else [*effects, *self._next(now_ms)]
+        return effects if self._turns.open else [*effects, *self._next(now_ms)]
 
     def _late(self, turn: bytes, reply: TurnReply, now_ms: int) -> Append:
         """An answer to a turn that is over."""
@@ -281,12 +285,12 @@ class Machine:
         id_ = event.id
         if id_ in self.ledger.heeded:  # the same request, once more
             return [Heed(id_)]
-        control = settled(event.control, floor=self.floor, speaker=self.speaker, admin=self.admin, messages=len(self.messages))
+        control = settled(event.control, floor=self.floor, speakers=self.speakers, admin=self.admin, messages=len(self.messages))
         wrong = problem(
             self.floor,
             control,
             team=[member.name for member in self._options.members],
-            speaker=self.speaker,
+            speakers=self.speakers,
             messages=len(self.messages),
         )
         if wrong:
@@ -295,13 +299,15 @@ class Machine:
         if control.what == "stop" and control.now:
             recorded = self._asides.control(id_, control, now_ms)
             return [Abandon(), *recorded, *self._finish("stopped", reason_of(control), now_ms), Heed(id_)]
-        if self._turns.open is not None and not interrupts(control, self.speaker):
+        if self._turns.open and not interrupts(control, self.speakers):
             return [*self._asides.control(id_, control, now_ms), Heed(id_)]
         effects = self._interrupted(control, now_ms)
         effects += self._asides.control(id_, control, now_ms)
         if was_paused and not self.floor.paused:
             self.phase = Phase.SELECTING
             effects += [Mark("running"), self._tell.state(len(self.messages), "running")]
+        if self._turns.open:  # one of several was taken back
+            return [*effects, Heed(id_)]
         return [*effects, *self._next(now_ms), Heed(id_)]
 
     @property
@@ -313,8 +319,11 @@ class Machine:
         """Nobody waits any more for what is under way; an open turn is closed, and an answer that still comes is late."""
         if self.phase is Phase.PAUSED:
             return []
+        effects = self._turns.taken_back(control, now_ms)
+        if self._turns.open:
+            return effects
         self.phase = Phase.SELECTING
-        return [Abandon(), Withdraw(""), *self._turns.taken_back(control, now_ms)]
+        return [Abandon(), Withdraw(""), *effects]
 
     # ---- ending
 
@@ -323,16 +332,19 @@ class Machine:
         met = self.ledger.watch.look(self.ledger.facts)
         if met is not None:
             return self._finish("limit" if met.limit else "ended", met.reason, now_ms)
+        if self.ledger.all_passed:
+            return self._finish("ended", "everybody passed", now_ms)
         reason = reached(self._options.budget, self.ledger.facts, self.floor.max_rounds)
         return self._finish("limit", reason, now_ms) if reason else []
 
     def _finish(self, outcome: Outcome, reason: str, now_ms: int, closed: Row | None = None) -> list[Effect]:
-        effects: list[Effect] = []
+        rows: tuple[Row, ...] = ()
+        told: list[Effect] = []
         if closed is not None:
             self._turns.take(closed)
-            self._turns.open = None
+            rows = (closed,)
         elif outcome != "waits":
-            closed = self._turns.cut_off(reason, now_ms)
+            rows, told = self._turns.cut_off(reason, now_ms)
         self.phase = Phase.RESTING if outcome == "waits" else Phase.ENDED
         self.result = Result(
             chat=self.chat,
@@ -342,10 +354,7 @@ class Machine:
             usage=self.usage,
             seconds=round(self.ledger.seconds(now_ms), 3),
         )
-        effects.append(Finish(self.result, closed))
-        effects += self._asides.unwritten()
-        effects.append(self._tell.result(self.result))
-        return effects
+        return [Finish(self.result, rows), *told, *self._asides.unwritten(), self._tell.result(self.result)]
 
     def _afterwards(self, event: Input, now_ms: int) -> list[Effect]:
         match event:

@@ -1,15 +1,19 @@
 """How a group chat is to be held: the `[chat]` and `[budget]` tables of a team file, and the members."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from rostra.protocol import ChatMessage, Member
 
-Selection = str | Callable[[str, Sequence[ChatMessage]], "Awaitable[str | None] | str | None"]
-"""`auto`, `manual`, `random`, `round_robin`, `vote` (in any case), or a function (last speaker, messages) → a member's name, the
-name of a method for this turn, or None to end the chat. A function may be async."""
+from .flow import Flow
+
+Selection = str | Callable[[str, Sequence[ChatMessage]], Any]
+"""`auto`, `manual`, `random`, `round_robin`, `vote`, `handoff`, `parallel`, `flow` (in any case), or a function.
+
+The function gets the last speaker and the messages, and returns a member's name; names, or `Several`, to be asked at once; the
+name of a method for this turn; or None to end the chat. It may be async."""
 
 
 class Transitions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,3 +51,7 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     people: frozenset[str] = frozenset()
     """Members whose turn waits for a person: it has no deadline."""
     budget: Budget = Budget()
+    flow: Flow | None = None
+    """Who follows whom, where `selection` is `flow`."""
+    passes: bool = False
+    """Whether a member that answers just `PASS` leaves the word to the others; the chat ends when all of them do."""

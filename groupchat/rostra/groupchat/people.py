@@ -73,7 +73,7 @@ class People:
                 runner is not None
                 and not self._closing
                 and runner.machine.result is None
-                and runner.machine.speaker != question.agent
+                and question.agent not in runner.machine.speakers
             ):
                 self._soon(self._inbox.close(entry.item.number))
             raise

@@ -36,7 +36,8 @@ _COLUMNS = (
 
 _INFO = (
     "SELECT id, state, epoch, settings, created_ms, result, messages, prompt_tokens, completion_tokens, cost, estimated,"
-    " (SELECT speaker FROM row WHERE row.chat = chat.id AND row.state = 'asked'), floor, parent FROM chat"
+    " (SELECT group_concat(speaker, ', ') FROM (SELECT speaker FROM row WHERE row.chat = chat.id AND row.state = 'asked'"
+    " ORDER BY number)), floor, parent FROM chat"
 )
 
 
@@ -99,7 +100,7 @@ def history(connection: sqlite3.Connection, chat: str, after: int, limit: int) -
 
 
 def records(connection: sqlite3.Connection, chat: str, after: int) -> Records:
-    """The closed rows after the link `after` of the chain, as many as fit in a frame, and last the open one.
+    """The closed rows after the link `after` of the chain, as many as fit in a frame, and last the open ones.
 
     Raises `NoSuchChat`.
     """
@@ -109,7 +110,7 @@ def records(connection: sqlite3.Connection, chat: str, after: int) -> Records:
     ).fetchall()
     if len(found) <= MAX_PAGE:
         found += connection.execute(
-            f"SELECT {_COLUMNS}, link, hash FROM row WHERE chat = ? AND state = 'asked'",  # noqa: S608
+            f"SELECT {_COLUMNS}, link, hash FROM row WHERE chat = ? AND state IN ('asked', 'held') ORDER BY number",  # noqa: S608
             (chat,),
         ).fetchall()
     settings = msgspec.to_builtins(kept(connection, chat).settings)
@@ -135,10 +136,15 @@ def reasons(connection: sqlite3.Connection, chat: str, sequence: int) -> list[Wh
     where, values = ("AND sequence IN (0, ?)", (chat, sequence)) if sequence else ("", (chat,))
     kinds = "'turn'" if sequence else "'turn', 'vote'"
     found = connection.execute(
-        f"SELECT why FROM row WHERE chat = ? {where} AND kind IN ({kinds}) AND rewound = 0 ORDER BY number DESC LIMIT {MAX_PAGE}",  # noqa: S608
+        f"SELECT why, sequence FROM row WHERE chat = ? {where} AND kind IN ({kinds}) AND rewound = 0"  # noqa: S608
+        f" ORDER BY number DESC LIMIT {MAX_PAGE}",
         values,
     )
-    newest = [why for (raw,) in found if (why := decoded_why(raw)) is not None and sequence in (0, why.sequence)]
+    newest = [
+        msgspec.structs.replace(why, sequence=place) if place else why  # in a round it was chosen before its place was known
+        for raw, place in found
+        if (why := decoded_why(raw)) is not None and sequence in (0, place or why.sequence)
+    ]
     if sequence:
         return newest[:1]
     return newest[: prefix(map(weigh, newest))][::-1] if newest else []
@@ -170,7 +176,7 @@ def _problems(connection: sqlite3.Connection, chat: str, head: bytes, links: int
     previous, link = genesis(chat), 0
     standing: dict[int, tuple[int, int]] = {}  # number -> place, and the column `rewound`, of what no control has rewound
     for one in connection.execute(
-        f"SELECT {_COLUMNS}, link, previous, hash FROM row WHERE chat = ? AND state <> 'asked' ORDER BY link",  # noqa: S608
+        f"SELECT {_COLUMNS}, link, previous, hash FROM row WHERE chat = ? AND state NOT IN ('asked', 'held') ORDER BY link",  # noqa: S608
         (chat,),
     ):
         number, kind, turn, speaker, state, epoch, place, attempts, why, message, error, usage, spent, control = one[:14]

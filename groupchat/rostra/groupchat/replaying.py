@@ -13,9 +13,7 @@ import msgspec
 from rostra.protocol import COORDINATOR, ChatMessage, Member, Tally, TurnReply
 from rostra.protocol.chat import Record, Result, Why
 
-from .auto import Dialogue
-from .candidates import Nobody, narrow
-from .check import METHODS
+from .choices import wrong_choice
 from .floor import sentence
 from .inputs import (
     Answered,
@@ -28,6 +26,7 @@ from .inputs import (
     Failed,
     Finish,
     Heed,
+    Hold,
     Input,
     Journal,
     Loaded,
@@ -40,10 +39,10 @@ from .inputs import (
 )
 from .inputs import Record as Recorded
 from .machine import Machine, Phase
-from .rows import Row, Settings, genesis, plain_columns, row_hash, stored
+from .rows import ENOUGH, OPEN, Row, Settings, genesis, plain_columns, row_hash, stored
 from .rules import options_of
-from .selection import Chosen, Polled, Situation, Unchosen, drawn, rotation
-from .votes import elected
+from .selection import Chosen, Polled, Round, Situation, Unchosen
+from .steering import interrupts
 
 _COMPARED = ("kind", "speaker", "state", "sequence", "message", "error", "usage", "selection_usage", "control")
 
@@ -68,7 +67,7 @@ def replay(script: Script) -> list[str]:
 def _broken_links(script: Script) -> Iterator[str]:
     """Whether the records are what was hashed."""
     previous = genesis(script.chat)
-    closed = [record for record in script.records if record.state != "asked"]
+    closed = [record for record in script.records if record.state not in OPEN]
     for link, record in enumerate(closed, 1):
         row = row_of(record)
         if record.link != link:
@@ -93,11 +92,13 @@ class _Replay:
         self._script, self._settings = script, script.settings
         self._options = options_of(script.settings.rules, script.members)
         every = [row_of(record) for record in script.records]
-        self._rows = [row for row in every if row.state != "asked"]
-        self._open = [row for row in every if row.state == "asked"]
+        self._rows = [row for row in every if not row.open]
+        self._open = [row for row in every if row.open]
         self._ids = {row.number: row.turn for row in every}
         self._made: dict[int, Row] = {}
         self._problems: list[str] = []
+        self._together: dict[int, Row] = {}
+        """The rows of the round that is open, by their number."""
         self._situation: Situation | None = None
         self._result: Result | None = None
         self._machine = self._new()
@@ -128,15 +129,17 @@ class _Replay:
         turns.sort(key=lambda row: row.number)
         for place, row in enumerate(rows[begun:], begun):
             while turns and turns[0].number <= row.number:
-                self._ask(turns.pop(0))
+                self._ask(self._round(turns))
             if row.number not in self._made or self._made[row.number].state == "asked":
                 self._close(row, rows[place + 1 :])
-        for row in turns:  # the one that is open
-            self._ask(row)
+        while turns:  # what is open
+            self._ask(self._round(turns))
+        if any(row.state == "held" for row in self._open):
+            self._answers()
         self._end()
         for row in rows:
             self._compare(row)
-        extra = [number for number, made in self._made.items() if number not in self._ids and made.state != "asked"]
+        extra = [number for number, made in self._made.items() if number not in self._ids and not made.open]
         self._problems += [f"row {number} is not on record" for number in extra]
         return self._problems
 
@@ -152,74 +155,60 @@ class _Replay:
                 self._situation = situation
             case Ask():
                 self._situation = None
-            case Journal(row) | Append(row) | Close(row) | Recorded(row):
+            case Append(row) | Hold(row) | Recorded(row):
                 self._made[row.number] = row
-            case Finish(result, row):
+            case Journal(rows) | Close(rows):
+                self._made |= {row.number: row for row in rows}
+            case Finish(result, rows):
                 self._result, self._situation = result, None
-                if row is not None:
-                    self._made[row.number] = row
+                self._made |= {row.number: row for row in rows}
             case Heed(_, problem) if problem:
                 self._problems.append(f"what an operator did is refused: {problem}")
             case _:
                 pass
 
-    def _ask(self, row: Row) -> None:
-        """The turn of a row begins."""
+    def _round(self, turns: list[Row]) -> list[Row]:
+        """Take the rows of the turns that begin next, together, off the list."""
+        why = turns[0].why
+        count = len(why.together) if why is not None and why.together else 1
+        taken = turns[:count]
+        del turns[:count]
+        self._together = {row.number: row for row in taken} if count > 1 else {}
+        return taken
+
+    def _answers(self) -> None:
+        """What came of the turns of a round by itself; answers last, since enough of them end it."""
+        done = {sentence(row.control) for row in self._rows if row.control is not None}
+        for state in ("failed", "passed", "held", "done"):
+            for row in self._together.values():
+                own = row.error not in done and not row.error.startswith("the chat ended: ")
+                if row.state == state and own and self._made[row.number].state == "asked":
+                    self._close(row, [], alone=True)
+
+    def _ask(self, rows: Sequence[Row]) -> None:
+        """The turns of these rows begin."""
+        row = rows[0]
         if row.number in self._made:
             return  # somebody was wanted next, and the machine has asked at once
         situation = self._situation
         if situation is None or row.why is None:
             self._problems.append(f"row {row.number}: it was not to be {row.speaker}'s turn")
             return
-        wrong = self._choice(situation, row)
+        said = any(one.kind == "said" and one.done_ms == row.asked_ms and one.number < row.number for one in self._rows)
+        wrong = "" if said else wrong_choice(self._options, situation, rows)  # it was said while the choice was made
         if wrong:
             self._problems.append(f"row {row.number}: {wrong}")
         self._situation = None
-        self._feed(Selected(Chosen(row.speaker, row.why, row.selection_usage)), row.asked_ms)
+        chosen = tuple(Chosen(one.speaker, one.why, one.selection_usage) for one in rows if one.why is not None)
+        self._feed(Selected(Round(chosen, row.why.need) if len(chosen) > 1 else chosen[0]), row.asked_ms)
 
-    def _choice(self, situation: Situation, row: Row) -> str:
-        """Why a choice is not what the rules make of the situation; empty: it is, or nobody can tell."""
-        why, options = row.why, self._options
-        if why is None or situation.messages[-1].tool_calls or not set(situation.members) <= {m.name for m in options.members}:
-            return ""
-        if any(one.kind == "said" and one.done_ms == row.asked_ms and one.number < row.number for one in self._rows):
-            return ""  # it was said while the choice was made
-        if why.method not in METHODS:
-            return ""
-        members = [Member(name=name) for name in situation.members]
-        narrowed = narrow(options, members, situation.last_speaker, situation.messages[-1], situation.failures, situation.muted)
-        if isinstance(narrowed, Nobody):
-            return f"the rules leave nobody to speak, but {row.speaker} was chosen"
-        if narrowed.names != why.candidates:
-            return f"the candidates are {', '.join(narrowed.names)}, not {', '.join(why.candidates)}"
-        chosen = self._chosen(situation, row, narrowed.names)
-        return f"{chosen} was to speak, not {row.speaker}" if chosen not in ("", row.speaker) else ""
-
-    def _chosen(self, situation: Situation, row: Row, names: tuple[str, ...]) -> str:
-        """Whom the method chooses; empty: that was a person's, or a model's, free will."""
-        why = row.why
-        assert why is not None
-        if len(names) == 1:
-            return names[0]
-        match why.method:
-            case "round_robin":
-                return rotation(situation.members, situation.last_speaker, names)
-            case "random":
-                seed = situation.chat if self._options.seed is None else self._options.seed
-                return drawn(seed, situation.sequence, names)
-            case "vote" if why.tally is not None:
-                return elected(why.tally, situation.members, situation.last_speaker)[0]
-            case "auto" if why.answers:
-                dialogue = Dialogue([Member(name=name) for name in situation.members], situation.messages, names)
-                speaker = ""
-                for answer in why.answers:
-                    speaker = dialogue.answer(answer) or ""
-                return speaker or rotation(situation.members, situation.last_speaker, names)
-            case _:
-                return ""
-
-    def _close(self, row: Row, later: Sequence[Row]) -> None:
-        """What became of a row happens again."""
+    def _close(self, row: Row, later: Sequence[Row], *, alone: bool = False) -> None:
+        """What became of a row happens again; of a round, first what came of all its turns, unless it is meant `alone`."""
+        if row.number in self._together and not alone:
+            self._answers()
+            if self._made[row.number].state != "asked":
+                return
+            later = [one for one in later if one.number not in self._together]
         if row.kind != "said" and row.state != "late" and self._machine.phase is not Phase.PAUSED:
             for said in later:  # what was said meanwhile is written right after it
                 if said.kind != "said":
@@ -240,7 +229,14 @@ class _Replay:
             case "turn", "late":
                 reply = TurnReply(message=row.message, usage=row.usage, reason=row.error)
                 self._feed(Answered(row.turn, reply), row.done_ms)
-            case "turn", "done":
+            case "turn", "passed":
+                self._feed(Answered(row.turn, TurnReply(usage=row.usage, passed=True)), row.done_ms)
+            case "turn", "cancelled" if row.error == ENOUGH:
+                pass  # enough of the others had answered
+            case "turn", "held" if row.message is None:
+                again = TurnReply(usage=row.usage, passed=True)
+                self._feed(Failed(row.turn, "final", row.error) if row.error else Answered(row.turn, again), row.done_ms)
+            case "turn", "done" | "held":
                 self._feed(Answered(row.turn, TurnReply(message=row.message, usage=row.usage, reason=row.error)), row.done_ms)
             case "turn", _:
                 control = later[0].control if later else None
@@ -267,6 +263,8 @@ class _Replay:
 
     def _control(self, row: Row) -> None:
         control = row.control
+        if control is not None and (control.now or interrupts(control, ())) and control.what not in ("skip", "leave"):
+            self._answers()  # it has cut the round short
         if control is None:
             self._problems.append(f"row {row.number} says not what was done")
             return

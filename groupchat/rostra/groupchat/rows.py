@@ -16,8 +16,13 @@ from rostra.protocol import ChatMessage, Usage
 from rostra.protocol.chat import Control, Payload, Why
 
 Kind = Literal["opening", "turn", "said", "control", "vote"]
-RowState = Literal["asked", "done", "failed", "late", "cancelled"]
-"""cancelled: an operator took the turn back, which is not the member's fault."""
+RowState = Literal["asked", "held", "done", "passed", "failed", "late", "cancelled"]
+"""asked: open; held: open, as others of its round are, but what came of it is here; passed: it left the word to the others;
+cancelled: the turn was taken back, which is not the member's fault."""
+ENOUGH = "enough of the others have answered"
+"""The error of a turn that was cancelled since its round was complete without it."""
+OPEN = frozenset({"asked", "held"})
+"""The states of rows that are not closed yet."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +51,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     done_ms: int = 0
     rewound: int = 0
     """The number of the control that rewound the row; 0: it stands. Not hashed: it follows from the controls."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not closed yet."""
+        return self.state in OPEN
 
     def with_(self, **changes: object) -> "Row":
         """The same row with some fields changed."""

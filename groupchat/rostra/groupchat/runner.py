@@ -39,6 +39,7 @@ from .inputs import (
     Failed,
     Finish,
     Heed,
+    Hold,
     Input,
     Journal,
     Mark,
@@ -81,7 +82,8 @@ class Runner:
         self._wakeup = asyncio.Event()
         self.fenced: Fenced | None = None
         """Why the chat was left to another coordinator."""
-        self._outstanding: asyncio.Task[None] | None = None
+        self._outstanding: dict[bytes, asyncio.Task[None]] = {}
+        """What is under way: requests to members, by their turn; the selection, by nothing."""
         self._acknowledgements: dict[bytes, asyncio.Future[ChatMessage | None]] = {}
         self._heeds: dict[bytes, asyncio.Future[str]] = {}
         self._over = False
@@ -152,7 +154,7 @@ class Runner:
             with contextlib.suppress(Exception):
                 await self._carry_out(self.machine.handle(Broken(f"{type(error).__name__}: {error}"), _now_ms()))
         finally:
-            await self._abandon()
+            await self._abandon(*self._outstanding)
             for future in self._acknowledgements.values():
                 if not future.done():
                     future.set_result(None)
@@ -184,16 +186,19 @@ class Runner:
     async def _do(self, effect: Effect) -> None:
         match effect:
             case Select(situation):
-                self._begin(lambda: self._select(situation))
-            case Journal(row):
-                await self._transcript.journal(self.chat, row)
+                self._begin(b"", lambda: self._select(situation))
+            case Journal(rows):
+                await self._transcript.journal(self.chat, *rows)
             case Tried(turn, attempts):
                 await self._transcript.tried(self.chat, self.machine.epoch, turn, attempts)
             case Ask():
-                self._begin(lambda: self._ask(effect))
-            case Close(row):
-                if not await self._transcript.close(self.chat, row):
-                    raise Fenced(self.chat, row.epoch)
+                self._begin(effect.turn, lambda: self._ask(effect))
+            case Hold(row):
+                if not await self._transcript.hold(self.chat, self.machine.epoch, row):
+                    raise Fenced(self.chat, self.machine.epoch)
+            case Close(rows):
+                if not await self._transcript.close(self.chat, *rows):
+                    raise Fenced(self.chat, self.machine.epoch)
             case Append(row):
                 await self._transcript.append(self.chat, row)
             case Acknowledge(id_, message):
@@ -212,18 +217,21 @@ class Runner:
                 await self._withdraw(self.chat, agent)
             case Publish(event):
                 self._publish(event)
-            case Abandon():
-                await self._abandon()
+            case Abandon(b""):
+                await self._abandon(*self._outstanding)
                 self._inputs = deque(event for event in self._inputs if not isinstance(event, Selected))
-            case Finish(result, open_row):
-                await self._transcript.end(self.chat, self.machine.epoch, result, open_row)
+            case Abandon(turn):
+                await self._abandon(turn)
+            case Finish(result, rows):
+                await self._transcript.end(self.chat, self.machine.epoch, result, rows)
             case _:
                 assert_never(effect)
 
     # ---- what takes time
 
-    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._outstanding = asyncio.get_running_loop().create_task(self._guarded(work))
+    def _begin(self, key: bytes, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._outstanding = {key: task for key, task in self._outstanding.items() if not task.done()}
+        self._outstanding[key] = asyncio.get_running_loop().create_task(self._guarded(work))
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -235,11 +243,12 @@ class Runner:
             log.exception("chat %s cannot go on", self.chat)
             self.post(Broken(f"{type(error).__name__}: {error}"))
 
-    async def _abandon(self) -> None:
-        task, self._outstanding = self._outstanding, None
-        if task is not None and not task.done():
+    async def _abandon(self, *keys: bytes) -> None:
+        tasks = [task for key in keys if (task := self._outstanding.pop(key, None)) is not None and not task.done()]
+        for task in tasks:
             task.cancel()
-            await asyncio.wait([task])
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _select(self, situation: Situation) -> None:
         self.post(Selected(await self._selector.select(situation)))

@@ -128,6 +128,39 @@ MIGRATIONS: tuple[Migration, ...] = (
     """,
         _fill_search,
     ),
+    # Rounds: several turns are open at once. The state of a row is what `rows.RowState` says, not the table's matter.
+    """
+    CREATE TABLE row3 (
+        chat TEXT NOT NULL REFERENCES chat (id),
+        number INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        turn BLOB NOT NULL,
+        speaker TEXT NOT NULL,
+        state TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        sequence INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 1,
+        why BLOB NOT NULL DEFAULT x'',
+        message BLOB NOT NULL DEFAULT x'',
+        error TEXT NOT NULL DEFAULT '',
+        usage BLOB NOT NULL DEFAULT x'',
+        selection_usage BLOB NOT NULL DEFAULT x'',
+        asked_ms INTEGER NOT NULL,
+        done_ms INTEGER NOT NULL DEFAULT 0,
+        link INTEGER NOT NULL DEFAULT 0,    -- place in the hash chain; 0: not closed yet
+        previous BLOB NOT NULL DEFAULT x'',
+        hash BLOB NOT NULL DEFAULT x'',
+        control BLOB NOT NULL DEFAULT x'',
+        rewound INTEGER NOT NULL DEFAULT 0, -- the number of the row that rewound this one; follows from the chain
+        UNIQUE (chat, number)
+    ) STRICT;
+    INSERT INTO row3 SELECT * FROM row;
+    DROP TABLE row;
+    ALTER TABLE row3 RENAME TO row;
+    CREATE UNIQUE INDEX row_sequence ON row (chat, sequence) WHERE sequence > 0 AND rewound = 0;
+    CREATE UNIQUE INDEX row_link ON row (chat, link) WHERE link > 0;
+    CREATE INDEX row_open ON row (chat) WHERE state IN ('asked', 'held');
+    """,
 )
 
 

@@ -9,6 +9,8 @@ import msgspec
 from rostra.protocol import ChatMessage, Member, Question, Tally, Usage
 from rostra.protocol.chat import Why
 
+from .candidates import Nobody
+from .flow import Flow, Move, ready
 from .mentions import mentioned
 
 
@@ -31,6 +33,12 @@ class Situation(msgspec.Struct, frozen=True):
     """Who takes part now; empty: whoever did from the beginning."""
     muted: tuple[str, ...] = ()
     """Who gets no turn."""
+    passed: tuple[str, ...] = ()
+    """Who has left the word to the others since the last message."""
+    moves: Sequence[Move] = ()
+    """What came of each turn so far."""
+    room: int = 1_000_000
+    """How many messages there may still be."""
     votes: int = 0
     """How many votes the chat has had."""
     polls: tuple[str, ...] = ()
@@ -43,6 +51,26 @@ class Chosen(msgspec.Struct, frozen=True):
     speaker: str
     why: Why
     usage: tuple[Usage, ...] = ()
+
+
+class Round(msgspec.Struct, frozen=True):
+    """Several speak next, all at once; what they say stands in the transcript in this order.
+
+    `need`: after so many messages the others are not waited for any more; 0: all are.
+    """
+
+    choices: tuple[Chosen, ...]
+    need: int = 0
+
+
+class Several(msgspec.Struct, frozen=True):
+    """What a selection function returns to have several members asked at once; a list of names is the same without `need`.
+
+    `need`: after so many messages the others are not waited for any more; 0: all are.
+    """
+
+    names: tuple[str, ...]
+    need: int = 0
 
 
 class Unchosen(msgspec.Struct, frozen=True):
@@ -72,6 +100,42 @@ def rotation(names: Sequence[str], last_speaker: str, candidates: Sequence[str])
 def drawn(seed: int | str, sequence: int, candidates: Sequence[str]) -> str:
     """A uniform draw that depends on the seed and the place in the transcript only, so that it can be repeated."""
     return random.Random(f"{seed}/{sequence}").choice(candidates)
+
+
+def handed(messages: Sequence[ChatMessage], last_speaker: str, candidates: Sequence[str]) -> tuple[str, str, str]:
+    """Who speaks when members hand over to each other: to whom the last handoff went, or who spoke last; else the first.
+
+    Returns the speaker, why, and what had to be done instead (empty: the handoff was followed). A handoff is the metadata
+    `handoff` of a message.
+    """
+    last = next((one for one in reversed(messages) if isinstance(one.metadata.get("handoff"), str)), None)
+    target = str(last.metadata["handoff"]) if last is not None else ""
+    if last is not None and target in candidates:
+        return target, f"{last.name} handed over", ""
+    fallback = f"{last.name} handed over to {target}, who may not speak" if last is not None else ""
+    if last_speaker in candidates:
+        return last_speaker, "has the floor until it hands over", fallback
+    return candidates[0], "the first, as nobody has the floor", fallback
+
+
+def flowing(flow: Flow, situation: Situation) -> Round | Nobody:
+    """Who speaks next in a flow, all at once."""
+    found = ready(flow, situation.moves, situation.members, situation.muted)
+    if found.failed:
+        return Nobody("member_failed", f"everyone whose turn it is in the flow failed: {', '.join(found.failed)}")
+    if not found.names:
+        waits = ready(flow, situation.moves, situation.members)
+        muted = [name for name in waits.names if name in situation.muted]
+        if muted:
+            return Nobody("muted", f"only members that are muted could speak: {', '.join(muted)}")
+        return Nobody("ended", "the flow is complete")
+    choices = []
+    for name in found.names:
+        after = found.after.get(name, ())
+        reason = f"follows {' and '.join(after)} in the flow" if after else "begins the flow"
+        why = Why(sequence=situation.sequence, speaker=name, reason=reason, method="flow", candidates=found.names)
+        choices.append(Chosen(name, why))
+    return Round(tuple(choices), found.need)
 
 
 def manual_question(chat: str, members: Sequence[Member], candidates: Sequence[str], complaint: str = "") -> Question:

@@ -15,12 +15,25 @@ from rostra.protocol.completion import Completion, CompletionRequest
 from rostra.protocol.vote import vote
 
 from .auto import Dialogue
-from .candidates import SECOND_CHANCE, Candidates, Nobody, narrow
+from .candidates import Candidates, Nobody, narrow
 from .check import METHODS
-from .facts import plausible
+from .facts import SECOND_CHANCE, plausible
 from .options import ChatOptions
 from .roster import Roster
-from .selection import Chosen, Polled, Situation, Unchosen, drawn, manual_choice, manual_question, rotation
+from .selection import (
+    Chosen,
+    Polled,
+    Round,
+    Several,
+    Situation,
+    Unchosen,
+    drawn,
+    flowing,
+    handed,
+    manual_choice,
+    manual_question,
+    rotation,
+)
 from .votes import elected, speaker_proposal, stop_proposal
 
 log = logging.getLogger(__name__)
@@ -56,7 +69,7 @@ class Selector:
         self._options, self._names, self._roster, self._client, self._ask = options, names, roster, client, ask
         self._turn = turn
 
-    async def select(self, situation: Situation) -> Chosen | Unchosen | Polled:
+    async def select(self, situation: Situation) -> Chosen | Round | Unchosen | Polled:
         """Choose, or let the members vote on the questions of the stop condition when these are due.
 
         Whatever a model, a person or a function does wrong is recorded and mended, never raised. Raises only what `ask` raises
@@ -71,6 +84,9 @@ class Selector:
             done = await self._by_function(selection, situation, draft)
             if done is not None:
                 return done
+        if draft.method == "flow" and self._options.flow is not None:
+            found = flowing(self._options.flow, situation)
+            return found if isinstance(found, Round) else Unchosen(found.outcome, found.reason, tuple(draft.usage))
         narrowed = narrow(
             self._options,
             [self._roster.member(name) for name in self._names],
@@ -78,11 +94,14 @@ class Selector:
             situation.messages[-1] if situation.messages else None,
             situation.failures,
             situation.muted,
+            situation.passed,
         )
         if isinstance(narrowed, Nobody):
             return Unchosen(narrowed.outcome, narrowed.reason, tuple(draft.usage))
         if len(narrowed.names) == 1:
             return _chosen(situation, narrowed, draft, narrowed.names[0], narrowed.reason)
+        if draft.method == "parallel":
+            return Round(tuple(_chosen(situation, narrowed, draft, name, "all are asked at once") for name in narrowed.names))
         speaker, reason = await self._by_method(situation, narrowed, draft)
         return _chosen(situation, narrowed, draft, speaker, reason)
 
@@ -93,6 +112,10 @@ class Selector:
             case "random":
                 seed = situation.chat if self._options.seed is None else self._options.seed
                 return drawn(seed, situation.sequence, narrowed.names), "drawn at random"
+            case "handoff":
+                speaker, reason, fallback = handed(situation.messages, situation.last_speaker, narrowed.names)
+                draft.fallback += [fallback] if fallback else []
+                return speaker, reason
             case "manual":
                 return await self._by_person(situation, narrowed, draft)
             case "vote":
@@ -177,7 +200,9 @@ class Selector:
     def _voters(self, situation: Situation) -> tuple[str, ...]:
         return tuple(name for name in self._names if name not in situation.muted)
 
-    async def _by_function(self, function: Callable[..., Any], situation: Situation, draft: _Draft) -> Chosen | Unchosen | None:
+    async def _by_function(
+        self, function: Callable[..., Any], situation: Situation, draft: _Draft
+    ) -> Chosen | Round | Unchosen | None:
         """What a user's function decides; None: a method does, which the draft names."""
         try:
             async with asyncio.timeout(self._options.turn_seconds):
@@ -189,23 +214,49 @@ class Selector:
             value = _Problem(f"the selection function raised {type(error).__name__}: {error}")
         if value is None:
             return Unchosen("ended", "the selection function ended the chat")
+        several = _several(value)
         if isinstance(value, _Problem):
             problem = value.text
+        elif several is not None:
+            wrong = [self._wrong(name, situation) for name in several.names]
+            choices = tuple(self._by_will(name, situation) for name, bad in zip(several.names, wrong, strict=True) if not bad)
+            if choices:
+                return Round(choices, several.need if len(choices) == len(wrong) else min(several.need, len(choices)))
+            problem = "; ".join(wrong) or "the selection function returned an empty list"
         else:
             name = str(getattr(value, "name", value))
-            able = situation.failures.get(name, 0) < SECOND_CHANCE and name not in situation.muted
-            if name in self._names and able:
-                why = Why(sequence=situation.sequence, speaker=name, method="callable", reason="chosen by the selection function")
-                return Chosen(name, why)
-            if name.lower() in METHODS:
+            problem = self._wrong(name, situation)
+            if not problem:
+                return self._by_will(name, situation)
+            if name.lower() in METHODS and name not in self._names:
                 draft.method = name.lower()
                 return None
-            why_not = "who is muted" if name in situation.muted else "whose turns fail"
-            failed = f"chose {name}, {why_not}" if name in self._names else f"returned {name[:200]!r}, no member"
-            problem = f"the selection function {failed}"
         draft.method = "round_robin"
         draft.fallback.append(problem)
         return None
+
+    def _wrong(self, name: str, situation: Situation) -> str:
+        """Why a function's choice cannot speak; empty: it can."""
+        if name not in self._names:
+            return f"the selection function returned {name[:200]!r}, no member"
+        if name in situation.muted:
+            return f"the selection function chose {name}, who is muted"
+        if situation.failures.get(name, 0) >= SECOND_CHANCE:
+            return f"the selection function chose {name}, whose turns fail"
+        return ""
+
+    def _by_will(self, name: str, situation: Situation) -> Chosen:
+        reason = "chosen by the selection function"
+        return Chosen(name, Why(sequence=situation.sequence, speaker=name, method="callable", reason=reason))
+
+
+def _several(value: Any) -> Several | None:
+    """Several speakers at once, when that is what a function returned."""
+    if isinstance(value, Several):
+        return Several(tuple(dict.fromkeys(value.names)), value.need)
+    if isinstance(value, list | tuple):
+        return Several(tuple(dict.fromkeys(str(getattr(one, "name", one)) for one in value)))
+    return None
 
 
 class _Problem:

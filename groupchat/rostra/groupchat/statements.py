@@ -45,27 +45,33 @@ def take(connection: sqlite3.Connection, chat: str, ended: bool = False) -> int:
     return int(found[0])
 
 
-def journal(connection: sqlite3.Connection, chat: str, row: Row) -> None:
-    """Write the open row of a turn before the member is asked. Raises `Fenced`."""
-    _guard(connection, chat, row.epoch)
-    columns = stored(row)
-    connection.execute(
-        "INSERT INTO row (chat, number, kind, turn, speaker, state, epoch, attempts, why, selection_usage, asked_ms)"
-        " VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?, ?)",
-        (
-            chat,
-            row.number,
-            row.kind,
-            row.turn,
-            row.speaker,
-            row.epoch,
-            row.attempts,
-            columns.why,
-            columns.selection_usage,
-            row.asked_ms,
-        ),
-    )
-    connection.execute("UPDATE chat SET rows = ? WHERE id = ?", (row.number, chat))
+def journal(connection: sqlite3.Connection, chat: str, rows: Iterable[Row]) -> None:
+    """Write the open rows of turns that begin together, before anybody is asked; no other turn is open. Raises `Fenced`."""
+    together = list(rows)
+    for row in together:
+        _guard(connection, chat, row.epoch)
+    found = connection.execute("SELECT turn FROM row WHERE chat = ? AND state IN ('asked', 'held')", (chat,)).fetchone()
+    if found is not None:
+        raise ValueError(f"a turn of chat {chat} is open: {found[0].hex()}")
+    for row in together:
+        columns = stored(row)
+        connection.execute(
+            "INSERT INTO row (chat, number, kind, turn, speaker, state, epoch, attempts, why, selection_usage, asked_ms)"
+            " VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?, ?)",
+            (
+                chat,
+                row.number,
+                row.kind,
+                row.turn,
+                row.speaker,
+                row.epoch,
+                row.attempts,
+                columns.why,
+                columns.selection_usage,
+                row.asked_ms,
+            ),
+        )
+        connection.execute("UPDATE chat SET rows = ? WHERE id = ?", (row.number, chat))
 
 
 def tried(connection: sqlite3.Connection, chat: str, epoch: int, turn: bytes, attempts: int) -> None:
@@ -122,28 +128,47 @@ def fork(connection: sqlite3.Connection, chat: str, request: bytes, settings: Se
     return epoch
 
 
-def close(connection: sqlite3.Connection, chat: str, row: Row) -> bool:
-    """Close the open row of a turn, if it is still open: compare and swap. Raises `Fenced`.
+def hold(connection: sqlite3.Connection, chat: str, epoch: int, row: Row) -> bool:
+    """Write what came of a turn whose round is not over. Raises `Fenced`. False: the turn is not open any more."""
+    _guard(connection, chat, epoch)
+    columns = stored(row)
+    return bool(
+        connection.execute(
+            "UPDATE row SET state = 'held', message = ?, error = ?, usage = ?, done_ms = ?"
+            " WHERE chat = ? AND number = ? AND turn = ? AND state = 'asked'",
+            (columns.message, row.error, columns.usage, row.done_ms, chat, row.number, row.turn),
+        ).rowcount
+    )
 
-    False: the turn was closed before; the row is kept as `late`, its message applied nowhere.
+
+def close(connection: sqlite3.Connection, chat: str, rows: Iterable[Row]) -> bool:
+    """Close the open rows of a turn, or of a round in their order, where they are still open: compare and swap. Raises `Fenced`.
+
+    False: one was closed before; it is kept as `late`, its message applied nowhere.
     """
+    closed = [_close(connection, chat, row) for row in rows]
+    return all(closed)
+
+
+def _close(connection: sqlite3.Connection, chat: str, row: Row) -> bool:
     _guard(connection, chat, row.epoch)
     found = connection.execute(
-        "SELECT 1 FROM row WHERE chat = ? AND number = ? AND turn = ? AND state = 'asked'", (chat, row.number, row.turn)
+        "SELECT 1 FROM row WHERE chat = ? AND number = ? AND turn = ? AND state IN ('asked', 'held')",
+        (chat, row.number, row.turn),
     ).fetchone()
     if found is not None:
         _link(connection, chat, row)
         return True
-    (rows,) = connection.execute("SELECT rows FROM chat WHERE id = ?", (chat,)).fetchone()
-    append(connection, chat, row.with_(number=rows + 1, state="late", sequence=0))
+    (count,) = connection.execute("SELECT rows FROM chat WHERE id = ?", (chat,)).fetchone()
+    append(connection, chat, row.with_(number=count + 1, state="late", sequence=0))
     return False
 
 
-def end(connection: sqlite3.Connection, chat: str, epoch: int, result: Result, open_row: Row | None) -> None:
-    """End the chat, or let it rest when it waits for a person, and close its open row with it. Raises `Fenced`."""
+def end(connection: sqlite3.Connection, chat: str, epoch: int, result: Result, rows: Iterable[Row]) -> None:
+    """End the chat, or let it rest when it waits for a person, and close its open rows with it. Raises `Fenced`."""
     _guard(connection, chat, epoch)
-    if open_row is not None:
-        close(connection, chat, open_row)
+    open_rows = list(rows)
+    close(connection, chat, open_rows)
     waits = result.outcome == "waits"
     connection.execute(
         "UPDATE chat SET state = ?, result = ? WHERE id = ?", ("paused" if waits else "ended", _encoder.encode(result), chat)
@@ -151,7 +176,7 @@ def end(connection: sqlite3.Connection, chat: str, epoch: int, result: Result, o
     if not waits:
         connection.execute(
             "UPDATE inbox SET closed_ms = max(asked_ms, ?) WHERE chat = ? AND closed_ms = 0",
-            (open_row.done_ms if open_row else 0, chat),
+            (max((row.done_ms for row in open_rows), default=0), chat),
         )
 
 

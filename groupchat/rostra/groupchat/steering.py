@@ -1,4 +1,6 @@
-"""What a control means to the turn that is open, and to the next one. Pure."""
+"""What a control means to the turns that are open, and to the next one. Pure."""
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -8,17 +10,17 @@ from .floor import Floor, sentence
 from .selection import Chosen
 
 
-def settled(control: Control, *, floor: Floor, speaker: str, admin: str, messages: int) -> Control:
+def settled(control: Control, *, floor: Floor, speakers: Sequence[str], admin: str, messages: int) -> Control:
     """A control with what it leaves open.
 
-    `speaker`: whose turn is open, or empty; `admin`: who would get the floor, or empty; `messages`: how many there are.
+    `speakers`: whose turns are open; `admin`: who would get the floor, or empty; `messages`: how many there are.
     """
     replace = msgspec.structs.replace
     match control.what:
-        case "step" if speaker:
+        case "step" if speakers:
             return replace(control, what="pause")  # the turn that is open is the one
-        case "skip":
-            return replace(control, agent=speaker)
+        case "skip" if len(speakers) == 1:
+            return replace(control, agent=speakers[0])
         case "resume" if not floor.paused:
             return replace(control, now=True)  # it rested, as nobody could be asked
         case "takeover":
@@ -29,15 +31,15 @@ def settled(control: Control, *, floor: Floor, speaker: str, admin: str, message
             return control
 
 
-def interrupts(control: Control, speaker: str) -> bool:
-    """Whether the open turn of `speaker` is taken back."""
+def interrupts(control: Control, speakers: Sequence[str]) -> bool:
+    """Whether open turns of `speakers` are taken back."""
     match control.what:
         case "skip" | "takeover" | "rewind":
             return True
         case "pause" | "next":
             return control.now
         case "leave":
-            return control.agent == speaker
+            return control.agent in speakers
         case _:
             return False
 

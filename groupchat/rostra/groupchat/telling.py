@@ -33,6 +33,10 @@ class Telling:
         """A turn came to nothing; `sequence` is the place that its message would have had."""
         return Publish(ChatEvent(type=type_, chat=self._chat, sequence=sequence, speaker=row.speaker, error=row.error))
 
+    def passed(self, row: Row, sequence: int) -> Publish:
+        """A member has left the word to the others."""
+        return Publish(ChatEvent(type="passed", chat=self._chat, sequence=sequence, speaker=row.speaker))
+
     def vote(self, row: Row, sequence: int) -> Publish:
         """The members have voted."""
         why = row.why

@@ -66,9 +66,9 @@ class Transcript:
         """Write that the chat is `running` or `paused`."""
         await self.writer.write(lambda db: statements.mark(db, chat, epoch, state))
 
-    async def journal(self, chat: str, row: Row) -> None:
-        """Write the open row of a turn."""
-        await self.writer.write(lambda db: statements.journal(db, chat, row))
+    async def journal(self, chat: str, *rows: Row) -> None:
+        """Write the open rows of turns that begin together."""
+        await self.writer.write(lambda db: statements.journal(db, chat, rows))
 
     async def tried(self, chat: str, epoch: int, turn: bytes, attempts: int) -> None:
         """Count one more attempt of the open turn."""
@@ -78,13 +78,17 @@ class Transcript:
         """Write a row that is closed from the start."""
         await self.writer.write(lambda db: statements.append(db, chat, row))
 
-    async def close(self, chat: str, row: Row) -> bool:
-        """Close the open row; False when it was closed before, and this one is kept as `late`."""
-        return await self.writer.write(lambda db: statements.close(db, chat, row))
+    async def hold(self, chat: str, epoch: int, row: Row) -> bool:
+        """Write what came of a turn whose round is not over; False when the turn is not open any more."""
+        return await self.writer.write(lambda db: statements.hold(db, chat, epoch, row))
 
-    async def end(self, chat: str, epoch: int, result: Result, open_row: Row | None) -> None:
-        """End the chat, or let it rest when the outcome is `waits`."""
-        await self.writer.write(lambda db: statements.end(db, chat, epoch, result, open_row))
+    async def close(self, chat: str, *rows: Row) -> bool:
+        """Close open rows, in order; False when one was closed before, and this one is kept as `late`."""
+        return await self.writer.write(lambda db: statements.close(db, chat, rows))
+
+    async def end(self, chat: str, epoch: int, result: Result, rows: Iterable[Row] = ()) -> None:
+        """End the chat, or let it rest when the outcome is `waits`; the open `rows` are closed with it."""
+        await self.writer.write(lambda db: statements.end(db, chat, epoch, result, rows))
 
     # ---- reading
 

@@ -60,7 +60,7 @@ class Turn(Payload, frozen=True, kw_only=True):
 
     chat: str
     sequence: int
-    """The place in the transcript which the answer will have."""
+    """The place in the transcript which the answer will have; where several are asked at once, if all before it answer."""
     epoch: int
     after: int
     """The messages below begin right after this place; 0: from the start. A member that has not seen up to it asks `history`."""
@@ -74,12 +74,14 @@ class Turn(Payload, frozen=True, kw_only=True):
 
 
 class TurnReply(Payload, frozen=True, kw_only=True):
-    """Answer to `turn`. No message: the member has nothing to say, which ends the chat gracefully."""
+    """Answer to `turn`. No message: the member has nothing to say, which ends the chat gracefully, unless it `passed`."""
 
     message: ChatMessage | None = None
     usage: tuple[Usage, ...] = ()
     reason: str = ""
     """Why there is no message."""
+    passed: bool = False
+    """It leaves the word to the others; the chat ends when everybody has done so since the last message."""
 
 
 class Converse(Payload, frozen=True, kw_only=True):
@@ -212,7 +214,9 @@ class Control(Payload, frozen=True, kw_only=True):
 class ChatEvent(Payload, frozen=True, kw_only=True):
     """What happens in a chat, published on the topic `chat.<id>` after it is on disk."""
 
-    type: Literal["started", "selected", "message", "failed", "skipped", "question", "answered", "state", "vote", "result"]
+    type: Literal[
+        "started", "selected", "message", "failed", "skipped", "passed", "question", "answered", "state", "vote", "result"
+    ]
     chat: str
     sequence: int = 0
     """The place in the transcript it is about."""
@@ -339,6 +343,10 @@ class Why(Payload, frozen=True, kw_only=True):
     fallback: str = ""
     tally: Tally | None = None
     """Where the members voted: ballots and tally."""
+    together: tuple[str, ...] = ()
+    """Where several are asked at once: all of them, in the order in which they come in the transcript."""
+    need: int = 0
+    """How many of these must answer before the others are not waited for any more; 0: all."""
 
 
 class Verdict(Payload, frozen=True, kw_only=True):

@@ -13,6 +13,8 @@ from rostra.agents.tools.config import COMMON, KEYS_OF_USE, NEEDED, ToolConfig
 from rostra.groupchat import stop
 from rostra.groupchat.check import METHODS
 from rostra.groupchat.errors import StopError
+from rostra.groupchat.flow import Flow
+from rostra.groupchat.flow import problem as flow_problem
 from rostra.protocol import COORDINATOR, GATEWAY, BadName, events_address
 from rostra.protocol.names import check_name
 
@@ -172,6 +174,11 @@ class _Checks:
                 self._say(path, "an agent of the kind handler needs `handler`")
             if agent.handler:
                 self._reference((*path, "handler"), agent.handler)
+            for number, target in enumerate(agent.handoffs):
+                if target == name:
+                    self._say((*path, "handoffs", number), "nobody hands over to itself")
+                elif target != "user":
+                    self._member((*path, "handoffs", number), target)
             for key, tools in (("tools", agent.tools), ("executes", agent.executes)):
                 for number, tool in enumerate(tools):
                     self._tool((*path, key, number), tool)
@@ -271,6 +278,18 @@ class _Checks:
         if chat.stop.strip():
             self._stop(chat.stop)
         self._transitions()
+        self._flow()
+
+    def _flow(self) -> None:
+        flow, path = self.tables.chat.flow, ("chat", "flow")
+        if flow is None:
+            if self.tables.chat.selection.lower() == "flow":
+                self._say(("chat", "selection"), "a flow needs [chat.flow]")
+            return
+        if not any(found[: len(path)] == path for found, _ in self.found):
+            wrong = flow_problem(msgspec.convert(msgspec.to_builtins(flow), Flow), list(self.tables.agents))
+            if wrong:
+                self._say(path, wrong)
 
     def _stop(self, expression: str) -> None:
         try:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rostra.groupchat.flow import Flow
 from rostra.groupchat.options import Budget, ChatOptions, Transitions
 from rostra.protocol import Member
 
@@ -118,8 +119,15 @@ class TeamFile(msgspec.Struct, frozen=True):
             seed=chat.seed,
             selector_model=next((name for name in ("selector", "default") if name in self.tables.models), ""),
             people=self.people(),
+            flow=self.flow(),
+            passes=chat.passes,
             budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds),
         )
+
+    def flow(self) -> Flow | None:
+        """Who follows whom, where the file says it."""
+        flow = self.tables.chat.flow
+        return None if flow is None else msgspec.convert(msgspec.to_builtins(flow), Flow)
 
     def agent_config(self, agent: str) -> "AgentConfig":
         """One agent, as it is built in its own process."""

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from rostra.agents.tools.config import ToolConfig
+from rostra.groupchat.check import METHODS
 
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
 
@@ -44,14 +45,37 @@ class TransitionsTable(Table, frozen=True):
     disallowed: Annotated[dict[str, tuple[str, ...]] | None, Meta(description="Speaker → who may not speak next.")] = None
 
 
+class EdgeTable(Table, frozen=True, rename={"source": "from", "target": "to"}):
+    """One edge of a flow, or one to each of several members."""
+
+    source: Annotated[str, Meta(description="Who has spoken.")]
+    target: Annotated[str | tuple[str, ...], Meta(description="Who speaks after that; several: all of them at once.")]
+    when: Annotated[
+        str, Meta(description="Only if this holds for what was said; an expression as for `stop`.", examples=['text("REJECT")'])
+    ] = ""
+    otherwise: Annotated[bool, Meta(description="Only if no edge of the same speaker with `when` leads on.")] = False
+    times: Annotated[int, Meta(ge=0, description="This often at most: the end of a loop; 0: always.")] = 0
+
+
+class FlowTable(Table, frozen=True):
+    """Who follows whom, where the selection is `flow`."""
+
+    edges: Annotated[tuple[EdgeTable, ...], Meta(description="The edges.")] = ()
+    start: Annotated[tuple[str, ...], Meta(description="Who speaks first; default: to whom no edge leads.")] = ()
+    join: Annotated[
+        dict[str, Annotated[int, Meta(ge=1)] | Literal["all", "any"]],
+        Meta(description="How many of the edges that lead to a member must have come before it speaks; default: all."),
+    ] = {}
+
+
 class ChatTable(Table, frozen=True):
     """How a group chat of this team is held."""
 
     selection: Annotated[
         str,
         Meta(
-            description="How the next speaker is chosen: auto, manual, random, round_robin, vote, or `module:function`.",
-            extra_json_schema={"anyOf": [{"enum": ["auto", "manual", "random", "round_robin", "vote"]}, {"pattern": ".+:.+"}]},
+            description="How the next speaker is chosen: a method, or `module:function`.",
+            extra_json_schema={"anyOf": [{"enum": list(METHODS)}, {"pattern": ".+:.+"}]},
         ),
     ] = "auto"
     max_rounds: Annotated[int, Meta(ge=1, description="Messages of a chat at most, the opening one included.")] = 10
@@ -73,6 +97,8 @@ class ChatTable(Table, frozen=True):
         int, Meta(ge=0, le=100, description="How often a failed turn is tried again before it is skipped.")
     ] = 2
     seed: Annotated[int | None, Meta(description="For `random`, so that a run can be repeated.")] = None
+    flow: Annotated[FlowTable | None, Meta(description="Who follows whom, for the selection `flow`.")] = None
+    passes: Annotated[bool, Meta(description="Whether the one word PASS leaves the word to the others.")] = False
 
 
 class PriceTable(Table, frozen=True):
@@ -160,6 +186,10 @@ class AgentTable(Table, frozen=True):
             extra={"noun": "kind of state"},
         ),
     ] = "memory"
+    handoffs: Annotated[
+        tuple[str, ...],
+        Meta(description="Members to whom its model may give the floor by a tool; also `user`."),
+    ] = ()
     handler: Annotated[Reference, Meta(description="kind handler: a function, or an object with `respond`.")] = ""
 
 
@@ -182,7 +212,7 @@ class TeamTables(Table, frozen=True):
     budget: BudgetTable = BudgetTable()
 
 
-_MODELLED = frozenset({"model", "model_options", "system_message", "tools", "max_tool_rounds"})
+_MODELLED = frozenset({"model", "model_options", "system_message", "tools", "max_tool_rounds", "handoffs"})
 _ANSWERING = frozenset({"executes", "human_input", "max_replies", "default_reply"})
 
 KEYS_OF_KIND: dict[str, frozenset[str]] = {
