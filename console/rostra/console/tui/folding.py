@@ -49,6 +49,8 @@ def _happened(scene: Scene, event: ChatEvent) -> Scene:
         case "skipped":
             why = _line(event.error or event.why)
             return noted(_floor_free(scene), f"[{event.sequence}] {event.speaker} is skipped: {why}", bad=True)
+        case "passed":
+            return noted(_floor_free(scene), f"[{event.sequence}] {event.speaker} passed")
         case "state":
             return _controlled(scene, event.control) if event.control is not None else _state(scene, event.why)
         case "vote":
@@ -97,6 +99,8 @@ def _written(scene: Scene, delta: Delta) -> Scene:
     if delta.sequence <= scene.last or delta.sequence == scene.hushed:
         return scene
     before = scene.writing
+    if before is not None and before.sequence < delta.sequence and before.speaker != delta.speaker:
+        return scene  # several write at once: the first is shown while it writes, the others when they are whole
     goes_on = before is not None and (before.sequence, before.speaker) == (delta.sequence, delta.speaker)
     text = before.text if before is not None and goes_on else ""
     return _replace(scene, writing=Piece(speaker=delta.speaker, sequence=delta.sequence, text=text + delta.text))
