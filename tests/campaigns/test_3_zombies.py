@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -57,7 +58,7 @@ class Bus:
         return TurnReply(message=ChatMessage(content=produced(AGENTS[(turn.sequence - 2) % 3], number), role="assistant"))
 
 
-def coordinator(folder: Path, file: TeamFile, address: str, log: str) -> subprocess.Popen[bytes]:
+def coordinator(folder: Path, file: TeamFile, address: str, log: str, *, standby: bool = False) -> subprocess.Popen[bytes]:
     job = Job(
         kind="coordinator",
         name="coordinator",
@@ -67,6 +68,7 @@ def coordinator(folder: Path, file: TeamFile, address: str, log: str) -> subproc
         tables=file.tables,
         transcript=str(folder / "transcript.db"),
         log=str(folder / log),
+        standby=standby,
     )
     process = subprocess.Popen([sys.executable, "-m", "rostra.team.process"], stdin=subprocess.PIPE)
     assert process.stdin is not None
@@ -121,3 +123,48 @@ async def test_the_fenced_write_nothing(tmp_path: Path, tell: Callable[[str], No
                     process.wait()
         figures += check_transcript(database, produced=produced)
     tell(f"zombies: 0 writes by the fenced; exit codes {dict(codes)}; {figures}")
+
+
+@pytest.mark.timeout(3600)
+async def test_who_stands_by_takes_over_within_seconds(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    """Of two coordinators the one that holds the chats is killed or stopped, in turn, and another one stands by again."""
+    figures, deaths = Figures(), sized(6, 100)
+    seconds: dict[signal.Signals, list[float]] = {signal.SIGSTOP: [], signal.SIGKILL: []}
+    file = TeamFile.load(a_team(tmp_path, 100_000, 0.0))
+    database, seat = tmp_path / "transcript.db", tmp_path / "transcript.db.seat"
+    loop, random = asyncio.get_running_loop(), Random(7)
+    async with Bus(tmp_path) as bus:
+        address = bus.server.address
+        pair = [coordinator(tmp_path, file, address, f"{number}.log", standby=True) for number in (-1, 0)]
+        try:
+            await bus.client.request("coordinator", "chat.start", ChatStart(task="Count.", chat="c"), absent=30.0)
+            for number in range(1, deaths + 1):
+                await until(lambda: written(database)[number] >= 5)  # noqa: B023 - awaited at once
+                await asyncio.sleep(random.random() / 4)
+                holder = next(one for one in pair if one.pid == int(seat.read_text().split()[0]))
+                died = loop.time()
+                how = signal.SIGSTOP if number % 2 else signal.SIGKILL
+                os.kill(holder.pid, how)
+                await until(lambda: written(database)[number + 1] >= 1)  # noqa: B023
+                seconds[how].append(loop.time() - died)
+                before = written(database)[number]
+                assert await asyncio.to_thread(holder.wait, 30) == -signal.SIGKILL
+                pair.remove(holder)
+                pair.append(coordinator(tmp_path, file, address, f"{number + 1}.log", standby=True))
+                await until(lambda: written(database)[number + 1] >= 3)  # noqa: B023
+                assert written(database)[number] == before, "the one before wrote"
+        finally:
+            for process in pair:
+                process.kill()
+                process.wait()
+    figures += check_transcript(database, produced=produced)
+    assert figures.counts["messages"] > 5 * deaths
+    killed, stopped = (sorted(seconds[how]) for how in (signal.SIGKILL, signal.SIGSTOP))
+    half, usual = stopped[len(stopped) // 2], killed[len(killed) // 2]
+    tell(
+        f"standby: {deaths} deaths; the next row after p50 {usual:.2f} s, max {killed[-1]:.2f} s (killed), "
+        f"p50 {half:.2f} s, max {stopped[-1]:.2f} s (stopped); {figures}"
+    )
+    # What it costs to begin at all, which a kill shows, depends on how busy the machine is.
+    assert half - usual <= 3.0
+    assert usual <= 3.0

@@ -50,7 +50,7 @@ def test_problems_of_a_team_file_are_listed_as_json(rostra: Cli, tmp_path: Path)
 def test_the_schema_is_that_of_team_files(rostra: Cli) -> None:
     schema = rostra("schema").json
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["properties"].keys() == {"team", "chat", "models", "agents", "tools", "budget"}
+    assert schema["properties"].keys() == {"team", "chat", "models", "agents", "tools", "budget", "coordinator"}
 
 
 def test_doctor_finds_this_machine_fit(rostra: Cli) -> None:

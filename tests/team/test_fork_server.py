@@ -3,15 +3,18 @@
 import asyncio
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 from tests.conftest import until
 
 from rostra.team.forks import ForkServer
-from rostra.team.forkserver import Exited, Forked, Report
+from rostra.team.forkserver import LENGTH, Exited, Fork, Forked, Report
 from rostra.team.process import Job
 
 from .conftest import command_line, exists, open_files, threads
@@ -120,3 +123,17 @@ async def test_no_process_outlives_a_launcher_that_is_killed(team_file: Path, tm
     launcher.kill()
     await launcher.wait()
     await until(lambda: not any(exists(pid) for pid in pids))
+
+
+def test_a_launcher_that_dies_without_having_read_leaves_no_traceback(team_jobs: Jobs) -> None:
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "rostra.team.forkserver", str(theirs.fileno()), str(os.getpid())]
+    server = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
+    theirs.close()
+    wish = msgspec.msgpack.encode(Fork("broker", team_jobs()["broker"]))
+    ours.sendall(LENGTH.pack(len(wish)) + wish)
+    ours.recv(1, socket.MSG_PEEK)  # the report is there, and never read: closing resets the connection
+    ours.close()
+    _, said = server.communicate(timeout=30)
+    assert said == b""
+    assert server.returncode == 0

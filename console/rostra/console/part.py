@@ -50,6 +50,7 @@ def run_part(kind: Kind, team: str, address: str = "", *, name: str = "", record
         memory=memory,
         state=state,
         journal=journal,
+        standby=kind == "coordinator" and file.tables.coordinator.standby > 0,
         record=record,
     )
     if kind != "broker":

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
         VotePassed,
     )
     from .coordinator import Coordinator
-    from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError
+    from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError, Unseated
     from .flow import Edge, Flow
     from .groupchat import GroupChat
     from .options import Budget, ChatOptions, Selection, Transitions
+    from .seat import Seat
     from .selection import Several
     from .serving import serve
     from .stop import parse
@@ -54,6 +55,7 @@ __all__ = [
     "NoProgress",
     "NoSuchChat",
     "PromptTokens",
+    "Seat",
     "Selection",
     "Several",
     "SourceMatch",
@@ -63,6 +65,7 @@ __all__ = [
     "TokenUsage",
     "Transcript",
     "Transitions",
+    "Unseated",
     "VotePassed",
     "check_options",
     "parse",
@@ -89,6 +92,7 @@ _HOMES = {
     "NoProgress": "conditions",
     "NoSuchChat": "errors",
     "PromptTokens": "conditions",
+    "Seat": "seat",
     "Selection": "options",
     "Several": "selection",
     "SourceMatch": "conditions",
@@ -98,6 +102,7 @@ _HOMES = {
     "TokenUsage": "conditions",
     "Transcript": "transcript",
     "Transitions": "options",
+    "Unseated": "errors",
     "VotePassed": "conditions",
     "check_options": "check",
     "parse": "stop",

@@ -37,3 +37,10 @@ class Fenced(RostraError):
     def __init__(self, chat: str, epoch: int) -> None:
         super().__init__(f"chat {chat!r} was taken by another coordinator; epoch {epoch} is over")
         self.chat, self.epoch = chat, epoch
+
+
+class Unseated(RostraError):
+    """Another coordinator has taken the seat: this one was thought dead, and has no say any more."""
+
+    def __init__(self) -> None:
+        super().__init__("another coordinator has taken the seat")

@@ -9,6 +9,7 @@ from rostra.protocol import COORDINATOR, Cancelled, Client, Transport, open_tran
 
 from .coordinator import Coordinator
 from .options import ChatOptions
+from .seat import Seat
 from .signals import Signals
 
 
@@ -21,13 +22,15 @@ async def serve(
     transport: Callable[[], Transport] | None = None,
     ready: Callable[[], None] | None = None,
     signals: bool = False,
+    seat: Seat | None = None,
 ) -> None:
     """Be the coordinator of the broker at `address` until `stop` is set; `ready` is called once it answers.
 
-    `signals`: from then on SIGINT, SIGTERM and SIGHUP mean what `signals.Signals` says; for a process of its own.
+    `seat`: ours, among several coordinators. `signals`: from then on SIGINT, SIGTERM and SIGHUP mean what `signals.Signals`
+    says; for a process of its own.
 
     Raises `BadOptions`, `sqlite3.Error`, and the error that ended the connection: `Superseded`, `Refused`, `BrokerLost`;
-    `Fenced` when another coordinator has taken the chats.
+    `Fenced` when another coordinator has taken the chats, `Unseated` when one has taken the seat.
     """
     carrier = transport() if transport else open_transport(address, COORDINATOR)
     client = Client(carrier, name=COORDINATOR, info={"kind": "coordinator"})
@@ -41,10 +44,14 @@ async def serve(
                 ready()
             stopping = asyncio.ensure_future(stop.wait())
             waiting: list[asyncio.Future[Any]] = [stopping, client.ended, coordinator.chats.fenced]
+            if seat:
+                waiting.append(seat.lost)
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             if coordinator.chats.fenced.done():
                 raise coordinator.chats.fenced.result()
+            if seat and seat.lost.done():
+                raise seat.lost.result()
             if client.ended.done() and not stop.is_set():
                 raise client.ended.result() or Cancelled("the client was closed")
         finally:

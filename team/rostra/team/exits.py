@@ -27,6 +27,8 @@ class ExitCode(IntEnum):
 
 FINAL = frozenset({ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.SUPERSEDED, ExitCode.REFUSED, ExitCode.FENCED})
 """Ends that starting again would only repeat."""
+OVERTAKEN = frozenset({ExitCode.SUPERSEDED, ExitCode.FENCED})
+"""Ends of a process that another one has taken the place of: of several that stand by for each other, it is one again."""
 
 _SAID = {
     ExitCode.STOPPED: "stopped by itself",

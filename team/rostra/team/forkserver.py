@@ -105,7 +105,10 @@ class _Server:
                     return
 
     def _read(self) -> bool:
-        data = self._link.recv(65536)
+        try:
+            data = self._link.recv(65536)
+        except ConnectionResetError:  # the launcher died with reports unread
+            return False
         self._input += data
         while len(self._input) >= LENGTH.size:
             (size,) = LENGTH.unpack_from(self._input)

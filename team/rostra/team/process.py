@@ -57,6 +57,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """agent: the database of what it keeps between messages; empty: it keeps that in memory."""
     journal: str = ""
     """agent: the database in which it keeps what its tools have begun and done; made when one is first called."""
+    standby: bool = False
+    """coordinator: one of several, of which one holds the chats and the others stand by."""
     record: str = ""
     """gateway: where everything asked and answered is recorded."""
     log: str = ""
@@ -140,7 +142,8 @@ def _code_of(error: Exception, begun: bool) -> ExitCode:
 def _run(job: Job, begun: threading.Event) -> ExitCode:
     def ready() -> None:
         begun.set()
-        notify(job.notify or os.environ.get("NOTIFY_SOCKET", ""), f"READY=1\nNAME={job.name}")
+        which = f"\nPID={os.getpid()}" if job.standby else ""  # several have the name
+        notify(job.notify or os.environ.get("NOTIFY_SOCKET", ""), f"READY=1\nNAME={job.name}{which}")
 
     match job.kind:
         case "broker":
@@ -199,14 +202,22 @@ async def _gateway(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> 
 
 
 async def _coordinator(job: Job, stop: asyncio.Event, ready: Callable[[], None]) -> ExitCode:
-    from rostra.groupchat import Fenced, serve
+    from rostra.groupchat import Fenced, Seat, Unseated, serve
 
-    options = job.file.chat_options(load=True)
+    options, database = job.file.chat_options(load=True), Path(job.transcript)
+    seat = Seat(database) if job.standby else None
     try:
-        await serve(job.address, options, Path(job.transcript), stop=stop, signals=True)
-    except Fenced as error:
+        if seat is None:
+            await serve(job.address, options, database, stop=stop, signals=True)
+        elif await seat.take(stop, waiting=ready):
+            log.info("%s: it has the seat", job.name)
+            await serve(job.address, options, database, stop=stop, signals=True, ready=ready, seat=seat)
+    except (Fenced, Unseated) as error:
         log.error("%s: %s", job.name, error)
         return ExitCode.FENCED
+    finally:
+        if seat:
+            await seat.aclose()
     return ExitCode.STOPPED
 
 

@@ -66,6 +66,7 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
             memory=memory,
             state=state,
             journal=journal,
+            standby=kind == "coordinator" and file.tables.coordinator.standby > 0,
             record=recorded,
             log=str(logs / f"{key}.log"),
             notify=str(places.socket_directory(instance.team, instance.name) / "ready"),
@@ -75,7 +76,9 @@ def jobs(file: TeamFile, claim: Claim, *, record: str | Path = "") -> dict[str, 
     if file.tables.models:
         found[GATEWAY] = job("gateway", GATEWAY, GATEWAY, recorded=str(Path(record).absolute()) if record else "")
     transcript = str(places.transcript(instance.team, instance.name))
-    found[COORDINATOR] = job("coordinator", COORDINATOR, COORDINATOR, transcript=transcript)
+    for number in range(1, file.tables.coordinator.standby + 2):
+        key = COORDINATOR if number == 1 else f"{COORDINATOR}~{number}"
+        found[key] = job("coordinator", COORDINATOR, key, transcript=transcript)
     for name in file.agents:
         for number in range(1, file.replicas(name) + 1):
             key = name if number == 1 else f"{name}~{number}"
@@ -112,7 +115,8 @@ class Supervisor:
 
     def __init__(self, jobs: dict[str, Job], *, on_event: Callable[[ProcessEvent], None] | None = None) -> None:
         self.jobs = jobs
-        self.watch = Watch({key: STAGES[job.kind] for key, job in jobs.items()})
+        spare = {key for key, job in jobs.items() if job.standby}
+        self.watch = Watch({key: STAGES[job.kind] for key, job in jobs.items()}, spare=spare)
         self.failed: asyncio.Future[TeamFailed]
         """Done when a process was given up."""
         self.client: Client
@@ -206,6 +210,9 @@ class Supervisor:
                 words = dict(line.partition("=")[::2] for line in self._notices.recv(4096).decode().splitlines())
                 if words.get("READY") == "1" and words.get("NAME") == BROKER_KEY:
                     self._apply(self.watch.ready(BROKER_KEY))
+                for key, job in self.jobs.items():  # who stands by is not on the bus
+                    if job.standby and words.get("PID") == str(self.pid(key)):
+                        self._apply(self.watch.ready(key))
 
     async def _connect(self) -> None:
         name, broker = f"launcher-{secrets.token_hex(3)}", self.jobs[BROKER_KEY]
@@ -235,7 +242,7 @@ class Supervisor:
         if one.boot in boots:
             return
         for key, job in self.jobs.items():
-            if job.name == one.name and self.state(key) is State.STARTING:
+            if job.name == one.name and not job.standby and self.state(key) is State.STARTING:
                 boots.add(one.boot)
                 self._apply(self.watch.ready(key))
                 return

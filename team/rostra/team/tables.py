@@ -201,6 +201,14 @@ class BudgetTable(Table, frozen=True):
     seconds: Annotated[float, Meta(ge=0, description="Wall-clock seconds.")] = 0.0
 
 
+class CoordinatorTable(Table, frozen=True):
+    """The processes that hold the chats."""
+
+    standby: Annotated[
+        int, Meta(ge=0, le=8, description="How many more stand by, and take over within seconds when the first dies or hangs.")
+    ] = 0
+
+
 class TeamTables(Table, frozen=True):
     """A rostra team file."""
 
@@ -210,6 +218,7 @@ class TeamTables(Table, frozen=True):
     agents: Annotated[dict[str, AgentTable], Meta(description="Name → agent; the order is that of `round_robin`.")] = {}
     tools: Annotated[dict[str, ToolConfig], Meta(description="Name → a tool that comes with rostra.")] = {}
     budget: BudgetTable = BudgetTable()
+    coordinator: CoordinatorTable = CoordinatorTable()
 
 
 _MODELLED = frozenset({"model", "model_options", "system_message", "tools", "max_tool_rounds", "handoffs"})

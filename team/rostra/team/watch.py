@@ -1,22 +1,23 @@
 """Who is started, stopped and started again, and when: a pure state machine. `now` is seconds on any monotonic clock.
 
 Rules: the first crash is mended at once; further ones within `WINDOW` after a pause that doubles; with the `CRASHES`th the
-process is given up, with a reason. Being killed by SIGKILL while it did its work is no crash of its own: that is mended at once,
-up to `KILLS` times within `WINDOW`. What ends by saying that starting again is of no use (`exits.FINAL`) is given up at once. A
-stop that was asked for is no crash. A process that does not become ready in time is killed, which is a crash.
+process is given up, with a reason. Being killed by SIGKILL while it did its work is no crash of its own: that is mended at
+once, up to `KILLS` times within `WINDOW`. What ends by saying that starting again is of no use (`exits.FINAL`) is given up at
+once, but for those that stand by for each other (`spare`) and were overtaken. A stop that was asked for is no crash. A process
+that does not become ready in time is killed, which is a crash.
 """
 
 import random
 import signal
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
 import msgspec
 
-from .exits import FINAL, ExitCode, said
+from .exits import FINAL, OVERTAKEN, ExitCode, said
 
 CRASHES = 5
 KILLS = 30
@@ -85,6 +86,8 @@ class Watched:
     """Given up: why."""
     again: bool = False
     """Stopping: to be started again."""
+    spare: bool = False
+    """One of several that stand by for each other."""
 
 
 ALIVE = frozenset({State.STARTING, State.READY, State.STOPPING})
@@ -93,8 +96,8 @@ ALIVE = frozenset({State.STARTING, State.READY, State.STOPPING})
 class Watch:
     """All processes of a team. Inputs return what is to be done, in order."""
 
-    def __init__(self, stages: dict[str, int], *, seed: int | None = None) -> None:
-        self.processes = {key: Watched(key, stage) for key, stage in stages.items()}
+    def __init__(self, stages: dict[str, int], *, spare: Container[str] = (), seed: int | None = None) -> None:
+        self.processes = {key: Watched(key, stage, spare=key in spare) for key, stage in stages.items()}
         self.stopping = False
         self._random = random.Random(seed)
 
@@ -152,7 +155,7 @@ class Watch:
                 return effects + self._launch(one, now)
             return effects + (self._stop_next(now) if self.stopping else [])
         died = ProcessEvent(type="died", key=key, pid=pid, why=said(code))
-        if code in FINAL:
+        if code in FINAL and not (one.spare and code in OVERTAKEN):
             return [died, *self._give_up(one, pid, f"it {said(code)}")]
         killed = one.state is State.READY and code == -signal.SIGKILL
         deaths = one.kills if killed else one.crashes
