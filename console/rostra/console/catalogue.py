@@ -46,6 +46,7 @@ CATALOGUE = (
     Entry("keys", "keys", FILES, "Make, list and revoke the keys of a team on TCP."),
     Entry("init", "files", FILES, "Write a small team to begin with."),
     Entry("validate", "files", FILES, "Check a team file; starts nothing."),
+    Entry("import", "importing", FILES, "Make a chat of a conversation that AutoGen has stored."),
     Entry("replay", "replay", FILES, "Play an exported chat again, and check it."),
     Entry("schema", "files", FILES, "The team file's JSON Schema."),
     Entry("broker", "parts", PARTS, "The broker."),

@@ -64,6 +64,8 @@ def of_error(error: RostraError) -> int:
         case BadName():
             return Code.USAGE
     match error.code:
+        case "bad_import":  # what a file of the user's holds
+            return Code.CONFIGURATION
         case "bad_team":  # the team room's words: `BadTeam`, `TeamError`, `NoInstance`
             return Code.CONFIGURATION
         case "no_team":

@@ -147,4 +147,6 @@ def sentence(control: Control) -> str:
         case "rewind":
             return f"{by} rewound the chat to message {control.sequence}{why}"
         case "fork":
+            if not control.chat:
+                return f"{control.sequence} messages were imported{why}"
             return f"{by} forked {control.chat} at message {control.sequence}{why}"
