@@ -224,7 +224,7 @@ class Actor(Service):
             view = self._views.glance(wish.turn.chat)
             await self._catch_up(view, wish.turn)
             known |= {"chat": wish.turn.chat, "sequence": wish.turn.sequence, "introduction": wish.turn.introduction}
-            known["history"] = view.messages
+            known["history"] = view.messages[wish.turn.since :]
         context = self._context(request, **known)
         ballot = await cast(self._responder, wish.proposal, context)
         return msgspec.structs.replace(ballot, voter=self.member.name, usage=(*ballot.usage, *context.usage))

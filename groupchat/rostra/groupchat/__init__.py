@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .errors import BadOptions, ChatExists, Fenced, NoSuchChat, StopError, Unseated
     from .flow import Edge, Flow
     from .groupchat import GroupChat
-    from .options import Budget, ChatOptions, Selection, Transitions
+    from .options import Budget, ChatOptions, Selection, SelectorOptions, Transitions
     from .seat import Seat
     from .selection import Several
     from .serving import serve
@@ -57,6 +57,7 @@ __all__ = [
     "PromptTokens",
     "Seat",
     "Selection",
+    "SelectorOptions",
     "Several",
     "SourceMatch",
     "StopError",
@@ -94,6 +95,7 @@ _HOMES = {
     "PromptTokens": "conditions",
     "Seat": "seat",
     "Selection": "options",
+    "SelectorOptions": "options",
     "Several": "selection",
     "SourceMatch": "conditions",
     "StopError": "errors",

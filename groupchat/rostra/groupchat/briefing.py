@@ -7,6 +7,7 @@ from rostra.protocol import ChatMessage, Member, Turn
 from .fit import prefix
 from .ledger import Ledger
 
+JOINED = "You joined this conversation later. What was said before:"
 PASSES = "When it is your turn and you have nothing to add, answer with the one word PASS."
 
 
@@ -15,6 +16,8 @@ def brief(ledger: Ledger, member: str, *, chat: str, epoch: int, introduction: C
 
     `introduction`: what it is told before it has spoken.
     """
+    summary = ledger.floor.summaries.get(member, "")
+    told = f"{JOINED}\n{summary}" if summary else ""
     own, total = ledger.own.get(member, 0), len(ledger.messages)
     fits = prefix(ledger.weights[index] for index in range(total - 1, own - 1, -1)) if total > own else 0
     after = total - fits
@@ -24,7 +27,7 @@ def brief(ledger: Ledger, member: str, *, chat: str, epoch: int, introduction: C
         epoch=epoch,
         after=after,
         messages=tuple(ledger.messages[after:]),
-        introduction=introduction() if own == 0 else "",
+        introduction="\n\n".join(filter(None, (introduction() if own == 0 else "", told))),
         since=ledger.floor.since.get(member, 0),
         valid=own if ledger.rewound else -1,
     )

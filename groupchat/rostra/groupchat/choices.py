@@ -65,7 +65,7 @@ def _chosen(options: ChatOptions, situation: Situation, row: Row, names: tuple[s
         case "vote" if why.tally is not None:
             return elected(why.tally, situation.members, situation.last_speaker)[0]
         case "auto" if why.answers:
-            dialogue = Dialogue([Member(name=name) for name in situation.members], situation.messages, names)
+            dialogue = Dialogue([Member(name=name) for name in situation.members], situation.messages, names, options.selector)
             speaker = ""
             for answer in why.answers:
                 speaker = dialogue.answer(answer) or ""

@@ -21,6 +21,7 @@ from rostra.protocol.chat import (
 from rostra.protocol.names import check_name
 from rostra.protocol.service import Handler
 
+from .clearing import shown_after
 from .fit import check_message
 from .forking import forked
 from .runner import Runner
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 CONSOLE = "console-"
 SIMPLE: tuple[ControlKind, ...] = (
-    "pause", "resume", "step", "skip", "next", "takeover", "mute", "unmute", "join", "leave", "limit",
+    "pause", "resume", "step", "skip", "next", "takeover", "mute", "unmute", "join", "leave", "limit", "clear",
 )  # fmt: skip
 
 
@@ -50,9 +51,12 @@ class Controls:
 
     def _simple(self, what: ControlKind) -> Callable[[ChatControl, Incoming], Awaitable[ChatInfo]]:
         async def handle(wish: ChatControl, request: Incoming) -> ChatInfo:
+            by = self._operator(request)
+            summary = await self._summary(wish, request.id) if what == "join" and wish.summarised else ""
             control = Control(
                 what=what,
-                by=self._operator(request),
+                by=by,
+                summary=summary,
                 agent=wish.agent,
                 now=wish.now,
                 reason=wish.reason[:1000],
@@ -62,6 +66,15 @@ class Controls:
             return await self._control(wish.chat, request.id, control)
 
         return handle
+
+    async def _summary(self, wish: ChatControl, id_: bytes) -> str:
+        """What whoever joins is told; empty when it has joined, by the same request, or may not."""
+        runner = self._coordinator.chats.runners.get(wish.chat)
+        if runner is None or id_ in runner.machine.ledger.heeded or wish.agent in runner.machine.members:
+            return ""
+        messages = runner.machine.messages
+        kept = shown_after(messages, max(0, wish.last))
+        return await self._coordinator.summary(wish.chat, messages[:kept]) if kept else ""
 
     async def _control(self, chat: str, id_: bytes, control: Control) -> ChatInfo:
         coordinator = self._coordinator

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from base64 import b32encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from .roster import Roster
 from .rows import Settings
 from .rules import rules_of
 from .scribe import opening_row
+from .summarising import summary
 from .transcript import Transcript
 from .voting import Votes
 
@@ -110,6 +112,10 @@ class Coordinator:
         await self.people.aclose()
         if hasattr(self, "transcript"):
             await self.transcript.aclose()
+
+    async def summary(self, chat: str, messages: Sequence[ChatMessage]) -> str:
+        """What was said, in a few sentences of the model that selects speakers; raises `Refused` when there is none."""
+        return await summary(self._client, self._options, chat, messages)
 
     def is_member(self, name: str) -> bool:
         """Whether somebody is an agent of the team."""

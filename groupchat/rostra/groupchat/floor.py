@@ -18,7 +18,11 @@ class Floor(Payload, frozen=True, kw_only=True):
     no_input: bool = False
     muted: tuple[str, ...] = ()
     since: dict[str, int] = {}
-    """Members that joined later: the last place that they are not shown."""
+    """Members that joined later, or whose view was cleared: the last place that they are not shown."""
+    cleared: int = 0
+    """The last place that whoever selects speakers is not shown."""
+    summaries: dict[str, str] = {}
+    """What members that joined later were told of what they are not shown."""
     paused: bool = False
     """No further turn is begun."""
     step: bool = False
@@ -48,8 +52,12 @@ class Floor(Payload, frozen=True, kw_only=True):
             case "unmute":
                 return replace(self, muted=tuple(name for name in self.muted if name != agent))
             case "join":
-                since = {**self.since, agent: control.sequence}
-                return replace(self, members=(*self.members, agent), since=since)
+                since, told = {**self.since, agent: control.sequence}, {**self.summaries, agent: control.summary}
+                return replace(self, members=(*self.members, agent), since=since, summaries=told)
+            case "clear":
+                whom = (agent,) if agent else self.members
+                since = {**self.since, **{name: max(self.since.get(name, 0), control.sequence) for name in whom}}
+                return replace(self, since=since, cleared=self.cleared if agent else max(self.cleared, control.sequence))
             case "leave":
                 wanted = self.next if self.next is not None and self.next.agent != agent else None
                 without = tuple(name for name in self.members if name != agent)
@@ -59,6 +67,9 @@ class Floor(Payload, frozen=True, kw_only=True):
             case "stop":
                 return replace(self, stop=control)
             case "rewind" | "fork":
+                since = {name: place for name, place in self.since.items() if place < control.sequence}
+                cleared = self.cleared if self.cleared < control.sequence else 0
+                self = replace(self, since=since, cleared=cleared)  # what was cleared later is there again
                 return replace(self, next=None, stop=None, step=False, paused=control.paused or self.paused)
             case "skip":
                 return self
@@ -90,6 +101,8 @@ def problem(floor: Floor, control: Control, *, team: Collection[str], speakers: 
         case "skip" if agent not in speakers:
             turns = f"these have turns: {', '.join(speakers)}"
             return f"{agent!r} has no turn; {turns}" if agent else f"say whom to skip; {turns}"
+        case "clear" if agent and agent not in floor.members:
+            return f"{agent!r} is no member of the chat; there are {', '.join(floor.members)}"
         case "next" | "mute" | "unmute" | "leave" if agent not in floor.members:
             return f"{agent!r} is no member of the chat; there are {', '.join(floor.members)}"
         case "next" if agent in floor.muted:
@@ -144,6 +157,9 @@ def sentence(control: Control) -> str:
             return f"{by} let {agent} leave{why}"
         case "limit":
             return f"{by} set the limit to {control.max_rounds} messages{why}"
+        case "clear":
+            kept = f", but for the last {control.last}" if control.last > 0 else ""
+            return f"{by} cleared what {agent or 'everybody'} is shown{kept}{why}"
         case "rewind":
             return f"{by} rewound the chat to message {control.sequence}{why}"
         case "fork":

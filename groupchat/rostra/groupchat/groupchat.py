@@ -8,7 +8,7 @@ from rostra.protocol import Member
 from .check import check_options
 from .conditions import Condition
 from .flow import Flow
-from .options import Budget, ChatOptions, Selection, Transitions
+from .options import Budget, ChatOptions, Selection, SelectorOptions, Transitions
 
 
 class GroupChat:
@@ -40,6 +40,8 @@ class GroupChat:
         budget: Budget | None = None,
         passes: bool = False,
         flow: Flow | None = None,
+        clear_history: bool = False,
+        selector: SelectorOptions | None = None,
     ) -> None:
         transitions = None
         if allowed is not None or disallowed is not None:
@@ -63,6 +65,8 @@ class GroupChat:
                 budget=budget or Budget(),
                 passes=passes,
                 flow=flow,
+                clear_history=clear_history,
+                selector=selector or SelectorOptions(),
             )
         )
 

@@ -83,9 +83,15 @@ class Ledger:
             self.passed,
             self.moves,
             max(1, self.floor.max_rounds - self.facts.messages),
+            self.floor.cleared,
             self.votes,
             self.watch.votes(self.facts, len(self.floor.members)),
         )
+
+    @property
+    def last(self) -> Row | None:
+        """The row of the last message."""
+        return self._standing[-1] if self._standing else None
 
     @property
     def all_passed(self) -> bool:

@@ -16,6 +16,7 @@ from rostra.protocol.chat import Control, Result
 from rostra.protocol.ids import new_id
 
 from .asides import Asides
+from .clearing import control_of
 from .floor import Floor, problem
 from .inputs import (
     Abandon,
@@ -208,6 +209,7 @@ class Machine:
         """After a message, or a failed turn: write what people said meanwhile, stop, or select."""
         effects: list[Effect] = []
         while True:
+            effects += self._cleared(now_ms)
             ended = self._ended(now_ms)
             if ended:
                 return effects + ended
@@ -279,13 +281,22 @@ class Machine:
         """Whoever said this with the request `id` gave up before it was written."""
         self.ledger.said.pop(id, None)
 
+    def _cleared(self, now_ms: int) -> list[Effect]:
+        """What a person just said may have cleared what members are shown."""
+        row = self.ledger.last
+        person = row is not None and (row.kind == "said" or row.speaker in self._options.people)
+        if row is None or not person or not self._options.clear_history:
+            return []
+        found = control_of(row, self.messages[:-1], self.floor.members)
+        return [] if found is None or found[0] in self.ledger.heeded else self._asides.control(*found, now_ms)
+
     # ---- what operators do
 
     def _controlled(self, event: Controlled, now_ms: int) -> list[Effect]:
         id_ = event.id
         if id_ in self.ledger.heeded:  # the same request, once more
             return [Heed(id_)]
-        control = settled(event.control, floor=self.floor, speakers=self.speakers, admin=self.admin, messages=len(self.messages))
+        control = settled(event.control, floor=self.floor, speakers=self.speakers, admin=self.admin, messages=self.messages)
         wrong = problem(
             self.floor,
             control,

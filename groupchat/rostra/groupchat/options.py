@@ -31,6 +31,30 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float = 0.0
 
 
+class SelectorOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the selecting model of `auto` is told; an empty text stands for rostra's own.
+
+    Templates may hold `{roles}` (a line for each member), `{names}` or `{agentlist}` (the candidates), `{found}` (whom an answer
+    named). They are AutoGen's `select_speaker_message_template`, `…_prompt_template`, `…_auto_multiple_template` and
+    `…_auto_none_template`.
+    """
+
+    roles: str = ""
+    """Before the conversation: who the members are."""
+    prompt: str = ""
+    """After the conversation: the question."""
+    several: str = ""
+    """When an answer named several members."""
+    none: str = ""
+    """When an answer named none of the candidates."""
+    role: Literal["system", "user", "assistant"] = "system"
+    """The role of the question, and of what is asked again."""
+    retries: int = 2
+    """Questions after the first one."""
+    last: int = 0
+    """How many of the last messages are shown at most; 0: as many as a frame holds."""
+
+
 class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a coordinator must know of a team. Names and defaults are those of the team file."""
 
@@ -53,5 +77,8 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget = Budget()
     flow: Flow | None = None
     """Who follows whom, where `selection` is `flow`."""
+    clear_history: bool = False
+    """Whether `clear history [member] [n]`, said by a person, clears what members are shown."""
+    selector: SelectorOptions = SelectorOptions()
     passes: bool = False
     """Whether a member that answers just `PASS` leaves the word to the others; the chat ends when all of them do."""

@@ -39,6 +39,8 @@ class Situation(msgspec.Struct, frozen=True):
     """What came of each turn so far."""
     room: int = 1_000_000
     """How many messages there may still be."""
+    hidden: int = 0
+    """So many of the first messages are not shown to the selecting model any more."""
     votes: int = 0
     """How many votes the chat has had."""
     polls: tuple[str, ...] = ()

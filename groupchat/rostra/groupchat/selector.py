@@ -131,7 +131,7 @@ class Selector:
         if not options.selector_model:
             return self._rotate(situation, narrowed), "next in rotation, as no model selects"
         members = [self._roster.member(name) for name in self._names]
-        dialogue = Dialogue(members, situation.messages, narrowed.names)
+        dialogue = Dialogue(members, situation.messages[situation.hidden :], narrowed.names, options.selector)
         while not dialogue.exhausted:
             request = CompletionRequest(
                 model=options.selector_model,

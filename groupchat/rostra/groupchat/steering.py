@@ -4,16 +4,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from rostra.protocol import ChatMessage
 from rostra.protocol.chat import Control, Why
 
+from .clearing import shown_after
 from .floor import Floor, sentence
 from .selection import Chosen
 
 
-def settled(control: Control, *, floor: Floor, speakers: Sequence[str], admin: str, messages: int) -> Control:
+def settled(control: Control, *, floor: Floor, speakers: Sequence[str], admin: str, messages: Sequence[ChatMessage]) -> Control:
     """A control with what it leaves open.
 
-    `speakers`: whose turns are open; `admin`: who would get the floor, or empty; `messages`: how many there are.
+    `speakers`: whose turns are open; `admin`: who would get the floor, or empty; `messages`: what was said.
     """
     replace = msgspec.structs.replace
     match control.what:
@@ -25,8 +27,12 @@ def settled(control: Control, *, floor: Floor, speakers: Sequence[str], admin: s
             return replace(control, now=True)  # it rested, as nobody could be asked
         case "takeover":
             return replace(control, agent=admin, now=True)
-        case "join":
-            return replace(control, sequence=max(0, messages - control.last) if control.last >= 0 else 0)
+        case "join" if control.summary and not control.sequence:
+            return replace(control, sequence=shown_after(messages, max(0, control.last)))
+        case "join" if not control.sequence:
+            return replace(control, sequence=max(0, len(messages) - control.last) if control.last >= 0 else 0)
+        case "clear" if not control.sequence:
+            return replace(control, last=max(0, control.last), sequence=shown_after(messages, max(0, control.last)))
         case _:
             return control
 

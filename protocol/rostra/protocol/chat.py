@@ -180,7 +180,21 @@ class Result(Payload, frozen=True, kw_only=True):
 
 
 ControlKind = Literal[
-    "pause", "resume", "step", "stop", "skip", "next", "takeover", "mute", "unmute", "join", "leave", "limit", "rewind", "fork"
+    "pause",
+    "resume",
+    "step",
+    "stop",
+    "skip",
+    "next",
+    "takeover",
+    "mute",
+    "unmute",
+    "join",
+    "leave",
+    "limit",
+    "clear",
+    "rewind",
+    "fork",
 ]
 
 
@@ -191,16 +205,18 @@ class Control(Payload, frozen=True, kw_only=True):
     by: str = ""
     """Who: the name of a console, a signal, or empty for the chat itself."""
     agent: str = ""
-    """next, mute, unmute, join, leave, takeover: whom it is about; skip: whose turn it was."""
+    """next, mute, unmute, join, leave, takeover, clear: whom it is about (clear: empty is everybody); skip: whose turn it was."""
     now: bool = False
     """pause, stop, next: the turn in flight was not waited for; resume: somebody answers questions from now on."""
     reason: str = ""
     last: int = -1
-    """join: how many of the last messages the new member is shown; -1: all."""
+    """join: how many of the last messages the new member is shown; -1: all. clear: how many are still shown."""
+    summary: str = ""
+    """join: what was said in the messages that the new member is not shown."""
     max_rounds: int = 0
     """limit: the new limit."""
     sequence: int = 0
-    """rewind, fork: the last message that stays."""
+    """rewind, fork: the last message that stays; join, clear: the last one that is not shown any more."""
     chat: str = ""
     """fork: where the messages up to `sequence` come from."""
     content: str = ""
@@ -301,6 +317,8 @@ class ChatControl(Payload, frozen=True, kw_only=True):
     now: bool = False
     reason: str = ""
     last: int = -1
+    summarised: bool = False
+    """`chat.join`: the new member is told a summary of what it is not shown; with `last` left out, of everything."""
     max_rounds: int = 0
 
 

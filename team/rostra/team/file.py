@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rostra.groupchat.flow import Flow
-from rostra.groupchat.options import Budget, ChatOptions, Transitions
+from rostra.groupchat.options import Budget, ChatOptions, SelectorOptions, Transitions
 from rostra.protocol import Member
 
 from .tables import AgentTable, TeamTables
@@ -120,6 +120,8 @@ class TeamFile(msgspec.Struct, frozen=True):
             selector_model=next((name for name in ("selector", "default") if name in self.tables.models), ""),
             people=self.people(),
             flow=self.flow(),
+            clear_history=chat.clear_history,
+            selector=msgspec.convert(msgspec.to_builtins(chat.selector), SelectorOptions),
             passes=chat.passes,
             budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds),
         )

@@ -68,6 +68,20 @@ class FlowTable(Table, frozen=True):
     ] = {}
 
 
+class SelectorTable(Table, frozen=True):
+    """What the selecting model of `auto` is told; texts may hold {roles}, {names}, {found}."""
+
+    roles: Annotated[str, Meta(description="Before the conversation: who the members are.")] = ""
+    prompt: Annotated[str, Meta(description="After the conversation: the question.")] = ""
+    several: Annotated[str, Meta(description="When an answer named several members.")] = ""
+    none: Annotated[str, Meta(description="When an answer named none of the candidates.")] = ""
+    role: Annotated[
+        Literal["system", "user", "assistant"], Meta(description="The role of the question, and of what is asked again.")
+    ] = "system"
+    retries: Annotated[int, Meta(ge=0, le=10, description="Questions after the first one.")] = 2
+    last: Annotated[int, Meta(ge=0, description="Messages shown at most, the last ones; 0: as many as fit.")] = 0
+
+
 class ChatTable(Table, frozen=True):
     """How a group chat of this team is held."""
 
@@ -98,6 +112,10 @@ class ChatTable(Table, frozen=True):
     ] = 2
     seed: Annotated[int | None, Meta(description="For `random`, so that a run can be repeated.")] = None
     flow: Annotated[FlowTable | None, Meta(description="Who follows whom, for the selection `flow`.")] = None
+    selector: Annotated[SelectorTable, Meta(description="What the model is told that selects speakers.")] = SelectorTable()
+    clear_history: Annotated[
+        bool, Meta(description="Whether `clear history [member] [n]`, said by a person, clears what members are shown.")
+    ] = False
     passes: Annotated[bool, Meta(description="Whether the one word PASS leaves the word to the others.")] = False
 
 

@@ -88,18 +88,32 @@ def join_(
     id_: ChatId,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="An agent of the team that is no member yet.")],
     last: Annotated[int, typer.Option(metavar="N", min=-1, help="Show it only the last N messages; -1: all.")] = -1,
+    summary: Annotated[bool, typer.Option("--summary", help="Tell it a model's summary of what it is not shown.")] = False,
     reason: Reason = "",
     team: Team = "",
     as_json: Json = False,
 ) -> None:
     """Let an agent of the team join a chat."""
-    _control("join", id_, team, as_json, agent=agent, last=last, reason=reason)
+    _control("join", id_, team, as_json, agent=agent, last=last, summarised=summary, reason=reason)
 
 
 @floor.command()
 def leave(id_: ChatId, agent: Member, reason: Reason = "", team: Team = "", as_json: Json = False) -> None:
     """Let a member leave a chat; in its own turn, that is taken back."""
     _control("leave", id_, team, as_json, agent=agent, reason=reason)
+
+
+@floor.command()
+def clear(
+    id_: ChatId,
+    agent: Annotated[str, typer.Argument(metavar="[AGENT]", help="The member; default: everybody.")] = "",
+    last: Annotated[int, typer.Option(metavar="N", min=0, help="Still show the last N messages.")] = 0,
+    reason: Reason = "",
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """Show a member, or everybody, nothing any more of what was said so far. The transcript keeps all of it."""
+    _control("clear", id_, team, as_json, agent=agent, last=last, reason=reason)
 
 
 @floor.command()
