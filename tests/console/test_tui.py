@@ -16,7 +16,7 @@ from rostra.console.exporting import Exported
 from rostra.console.session import exported
 from rostra.protocol.chat import Record
 
-from .conftest import Cli
+from .conftest import Cli, Write
 from .tmux import Tmux
 
 TEAM = """
@@ -196,16 +196,28 @@ def test_a_signal_ends_the_live_view_and_leaves_the_terminal_clean(crew: Crew) -
             assert not terminal.alternate
 
 
+def test_a_run_is_shown_in_the_live_view_and_pauses_when_that_is_left(rostra: Cli, team_file: Write) -> None:
+    path = str(team_file(TEAM, script__toml=SCRIPT))
+    words = ("run", path, "begin", "--members", "ada,bob", "--chat", "c-run", "--tui")
+    with Tmux(rostra.command(*words), {**rostra.environment, "LC_ALL": "C.UTF-8", "TERM": "screen"}) as terminal:
+        terminal.until("two", "has the floor")
+        terminal.press("q")
+        terminal.until("--resume c-run", "left with 130, terminal kept")
+        assert not terminal.alternate
+    (kept,) = rostra("chat", "list", "--json").json
+    assert (kept["chat"], kept["state"], kept["messages"]) == ("c-run", "paused", 3)
+
+
 def assert_no_colour(attributes: str) -> None:
     """Of all attributes on a screen none is a colour."""
     for codes in re.findall(r"\x1b\[([0-9;]*)m", attributes):
         assert set(codes.split(";")) <= {"", "0", "1", "2", "4", "5", "7", "39", "49"}, codes  # 39 and 49: as the terminal has it
 
 
-@pytest.mark.parametrize("words", [("attach", "c-1"), ("start", "crew", "begin")])
+@pytest.mark.parametrize("words", [("chat", "attach", "c-1"), ("chat", "start", "crew", "begin"), ("run", "team.toml", "begin")])
 def test_without_a_terminal_the_live_view_is_refused(rostra: Cli, words: tuple[str, ...]) -> None:
-    assert rostra("chat", *words, "--tui", code=2).err == "rostra: --tui needs a terminal, for stdin and stdout\n"
-    assert "goes with none of" in rostra("chat", *words, "--tui", "--json", code=2).err
+    assert rostra(*words, "--tui", code=2).err == "rostra: --tui needs a terminal, for stdin and stdout\n"
+    assert "goes with none of" in rostra(*words, "--tui", "--json", code=2).err
 
 
 def test_without_the_extra_the_live_view_says_what_is_missing(rostra: Cli, tmp_path: Path) -> None:

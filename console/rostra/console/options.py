@@ -48,5 +48,16 @@ Team = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", envvar="ROSTRA_JSON", show_envvar=False, help="Print JSON: one object, or one a line.")
 ]
+Tui = Annotated[bool, typer.Option("--tui", help="Show it on the whole terminal, with keys to direct it (needs the extra tui).")]
 ChatId = Annotated[str, typer.Argument(metavar="ID", help="The chat.", autocompletion=_chats)]
 AgentName = Annotated[str, typer.Argument(metavar="NAME", help="The agent.", autocompletion=_agents)]
+
+
+def alone(others: bool) -> None:
+    """`--tui` was given: raises `Quit` when it is with `others`, or when it cannot be shown here."""
+    from .exits import Code, Quit
+    from .tui.shown import check_screen
+
+    if others:
+        raise Quit(Code.USAGE, "--tui goes with none of --json, --deltas and --detach")
+    check_screen()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -16,10 +17,11 @@ from .exits import Code, of_result
 from .floor import Floor
 from .following import Chat, coordinator_asked
 from .person import Person
+from .tui.shown import Shown
 from .watching import Interrupted, View, Watch
 
 
-def told(view: View, event: ProcessEvent) -> None:
+def told(view: View | Shown, event: ProcessEvent) -> None:
     """Note what happens to a process, unless it is as it should be."""
     match event.type:
         case "died":
@@ -93,22 +95,66 @@ class Run:
                 await chat.stop(f"ended by {name}")
 
             with Interrupted(gently, self.supervisor.kill, first=first) as interrupted:
-                guards = [asyncio.create_task(self._given_up(chat))]
-                if wish.timeout:
-                    guards.append(asyncio.create_task(self._timed(chat, wish.timeout)))
                 try:
-                    after = await self._resumed(chat) if wish.resume else 0
-                    result = await watch.run(after=after)
+                    async with self._guarded(chat, wish):
+                        after = await self._resumed(chat) if wish.resume else 0
+                        result = await watch.run(after=after)
                 except asyncio.CancelledError:
                     self.supervisor.kill()
                     if interrupted.signal:
                         return 128 + interrupted.signal
                     raise
-                finally:
-                    for guard in guards:
-                        guard.cancel()
-                    await asyncio.wait(guards)
             return Code.INTERRUPTED if result is None else self._code(result, interrupted.signal)
+
+    async def show(self, wish: Wish, shown: Shown) -> int:
+        """Hold the chat on the whole terminal; returns the exit code.
+
+        Whoever leaves it before its end, SIGINT too, pauses it. SIGTERM ends it gently; a second signal, at once.
+        """
+        async with Chat(self.client, wish.start.chat, presence=True, through_rest=True) as chat:
+
+            async def gently(number: int) -> None:
+                shown.leave(128 + number)
+
+            with Interrupted(gently, self.supervisor.kill) as interrupted:
+                try:
+                    async with self._guarded(chat, wish):
+                        if wish.resume:
+                            await self._resumed(chat)
+                        else:
+                            await coordinator_asked(self.client, "chat.start", wish.start, ChatInfo)
+                        code = await shown.run(chat, signals=False)
+                        return await self._left(chat, shown, code, wish)
+                except asyncio.CancelledError:
+                    self.supervisor.kill()
+                    if interrupted.signal:
+                        return 128 + interrupted.signal
+                    raise
+
+    async def _left(self, chat: Chat, shown: Shown, code: int, wish: Wish) -> int:
+        """The view of a chat was left with `code`."""
+        if shown.result is not None:
+            return self._code(shown.result, 0)
+        if code == Code.TERMINATED:
+            await chat.stop("ended by SIGTERM")
+            return code
+        with contextlib.suppress(Refused):  # it is paused already
+            await coordinator_asked(self.client, "chat.pause", ChatControl(chat=chat.chat, now=True), ChatInfo)
+        shown.note(f"the chat is paused; it goes on with: {wish.again}")
+        return Code.INTERRUPTED
+
+    @contextlib.asynccontextmanager
+    async def _guarded(self, chat: Chat, wish: Wish) -> AsyncIterator[None]:
+        """Meanwhile the chat is ended when a process is given up, or when the time is over."""
+        guards = [asyncio.create_task(self._given_up(chat))]
+        if wish.timeout:
+            guards.append(asyncio.create_task(self._timed(chat, wish.timeout)))
+        try:
+            yield
+        finally:
+            for guard in guards:
+                guard.cancel()
+            await asyncio.wait(guards)
 
     async def _resumed(self, chat: Chat) -> int:
         """Let a chat go on that was begun before; returns the place of the message before the last one."""

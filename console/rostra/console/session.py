@@ -2,15 +2,12 @@
 
 import asyncio
 import contextlib
-import importlib.util
-import os
 import signal
 import sys
 from typing import Any
 
 from rostra.protocol import Refused, RequestError
 from rostra.protocol.chat import (
-    ChatEvent,
     ChatInfo,
     ChatMessage,
     ChatRef,
@@ -27,7 +24,7 @@ from rostra.team.instances import NoInstance
 from . import archive
 from .connection import chats as running_chats
 from .connection import connected
-from .exits import Code, Quit, of_result
+from .exits import Code, of_result
 from .exporting import Exported
 from .floor import Floor
 from .following import Chat, coordinator_asked
@@ -81,28 +78,15 @@ async def followed(chat: Chat, *, as_json: bool, deltas: bool, ask: bool, after:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def check_screen() -> None:
-    """Raise `Quit` when the live view cannot be shown here: it needs a terminal, and the extra `tui`."""
-    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Quit(Code.USAGE, "--tui needs a terminal, for stdin and stdout")
-    if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-        raise Quit(Code.USAGE, "--tui needs a terminal with a cursor that can be moved, and TERM to say which one it is")
-    if importlib.util.find_spec("prompt_toolkit") is None:
-        raise Quit(Code.CONFIGURATION, "--tui needs the extra `tui`, which is not installed: pip install 'rostra[tui]'")
-
-
 async def on_screen(chat: Chat) -> int:
     """Show a chat on the whole terminal, until it is left; returns the exit code: 0, that of the chat when it has ended, or that
     of a signal.
     """
-    from .tui.app import on_terminal
+    from .tui.shown import Shown
 
-    view = on_terminal(chat)
-    code = await view.run()
-    if view.result is None:
-        return code
-    Live(sys.stdout, sys.stderr, streaming=False).show(ChatEvent(type="result", chat=chat.chat, result=view.result))
-    return code or of_result(view.result)
+    shown = Shown()
+    code = await shown.run(chat)
+    return code if code or shown.result is None else of_result(shown.result)
 
 
 def _left(result: Result | None) -> int:

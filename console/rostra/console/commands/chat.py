@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rostra.console.options import ChatId, Json, Team
+from rostra.console.options import ChatId, Json, Team, Tui, alone
 
 from .floor import asked, floor
 from .past import past
@@ -23,7 +23,6 @@ def _chat() -> None:
 
 
 Deltas = Annotated[bool, typer.Option("--deltas", help="With --json: also the pieces of answers while they are written.")]
-Tui = Annotated[bool, typer.Option("--tui", help="Show it on the whole terminal, with keys to direct it (needs the extra tui).")]
 
 
 @chat.command()
@@ -45,14 +44,13 @@ def start(
     """
     from rostra.console.connection import connected
     from rostra.console.following import Chat, coordinator_asked
-    from rostra.console.session import check_screen, followed, on_screen
+    from rostra.console.session import followed, on_screen
     from rostra.console.texts import given, put, put_json
     from rostra.protocol.chat import ChatInfo, ChatStart
     from rostra.team.chats import new_chat
 
     if tui:
-        _alone(as_json or deltas or detach)
-        check_screen()
+        alone(as_json or deltas or detach)
 
     async def started() -> int:
         chosen = tuple(name for name in members.split(",") if name)
@@ -142,18 +140,8 @@ def attach(id_: ChatId, team: Team = "", deltas: Deltas = False, tui: Tui = Fals
     goes on. Without an admin the first one leaves it.
     """
     if tui:
-        from rostra.console.session import check_screen
-
-        _alone(as_json or deltas)
-        check_screen()
+        alone(as_json or deltas)
     raise typer.Exit(asyncio.run(_attached(id_, team, last=None, ask=True, deltas=deltas, as_json=as_json, tui=tui)))
-
-
-def _alone(others: bool) -> None:
-    if others:
-        from rostra.console.exits import Code, Quit
-
-        raise Quit(Code.USAGE, "--tui goes with none of --json, --deltas and --detach")
 
 
 async def _attached(id_: str, team: str, *, last: int | None, ask: bool, deltas: bool, as_json: bool, tui: bool = False) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rostra.console.options import Json, TeamFile
+from rostra.console.options import Json, TeamFile, Tui, alone
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -31,6 +31,7 @@ def run(
     deltas: Annotated[
         bool, typer.Option("--deltas", help="With --json: also the pieces of answers as they are written.")
     ] = False,
+    tui: Tui = False,
     as_json: Json = False,
 ) -> None:
     """Start every process of a team, hold one chat, print it live, stop everything.
@@ -41,7 +42,7 @@ def run(
 
     Ctrl-C gives the floor to the chat's admin, who is asked at this terminal: to say something, or /skip, /next NAME, /continue,
     /pause, /stop. Without an admin it pauses the chat and ends, and --resume lets it go on. Once more ends the chat gently, and
-    yet once more, at once. So does SIGTERM.
+    yet once more, at once. So does SIGTERM. With --tui, q and Ctrl-C pause the chat and end, as without an admin.
     """
     from rostra.console.archive import of_chat
     from rostra.console.control import answering
@@ -50,6 +51,7 @@ def run(
     from rostra.console.running import Run, Wish, new_recording, told
     from rostra.console.session import view_for
     from rostra.console.texts import given
+    from rostra.console.tui.shown import Shown
     from rostra.protocol.chat import ChatStart
     from rostra.team.chats import new_chat
     from rostra.team.team import Team
@@ -57,14 +59,17 @@ def run(
 
     if bool(task) == bool(resume):
         raise Quit(Code.USAGE, "give either a TASK, or --resume ID")
+    if tui:
+        alone(as_json or deltas)
     text = given(task)
-    asked = not no_input and at_terminal() and task != "-"
+    asked = not no_input and (tui or at_terminal()) and task != "-"
     chosen = tuple(name.strip() for name in members.split(",") if name.strip())
     start = ChatStart(task=text, chat=resume or id_ or new_chat(), members=chosen, max_rounds=rounds, no_input=not asked)
-    view = view_for(as_json=as_json, deltas=deltas)
+    view, shown = view_for(as_json=as_json, deltas=deltas), Shown()
+    told_to = shown if tui else view
 
     def on_event(event: ProcessEvent) -> None:
-        told(view, event)
+        told(told_to, event)
 
     again = f"rostra run {shlex.quote(team)} --resume {start.chat}"
     wish = Wish(start=start, timeout=timeout, resume=bool(resume), again=again)
@@ -76,7 +81,8 @@ def run(
         async with loaded as running:
             assert running.supervisor is not None
             async with answering(running.supervisor):
-                view.note(f"{len(running.supervisor.jobs)} processes are ready after {time.monotonic() - began:.1f} s")
-                return await Run(running, view, person=Person(sys.stderr) if asked else None).hold(wish)
+                told_to.note(f"{len(running.supervisor.jobs)} processes are ready after {time.monotonic() - began:.1f} s")
+                run_ = Run(running, view, person=Person(sys.stderr) if asked else None)
+                return await run_.show(wish, shown) if tui else await run_.hold(wish)
 
     raise typer.Exit(asyncio.run(held()))

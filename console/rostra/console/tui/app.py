@@ -75,24 +75,36 @@ class View:
         """How the chat ended, if it has."""
         return self._feed.scene.result if self._feed.scene.over else None
 
-    async def run(self) -> int:
-        """Show the chat until somebody leaves; returns 0, or 128 and the number of the signal. Raises `RequestError`."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._leave, 128 + number)
+    async def run(self, *, signals: bool = True) -> int:
+        """Show the chat until somebody leaves; returns 0, or 128 and the number of the signal. Raises `RequestError`.
+
+        `signals`: whether SIGINT, SIGTERM and SIGHUP leave it; else somebody else takes them.
+        """
+        loop, taken = asyncio.get_running_loop(), _SIGNALS if signals else ()
+        for number in taken:
+            loop.add_signal_handler(number, self.leave, 128 + number)
         before = loop.get_exception_handler()
         loop.set_exception_handler(self._failed)
         following = self._begin(self._feed.run())
         try:
             return await self._app.run_async(handle_sigint=False, set_exception_handler=False)
         finally:
-            for number in _SIGNALS:
+            for number in taken:
                 loop.remove_signal_handler(number)
             loop.set_exception_handler(before)
             tasks = {following, *self._doing}
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    def leave(self, code: int) -> None:
+        """Leave the view: `run` returns `code`."""
+        if self._app.future is not None and not self._app.future.done():
+            self._app.exit(result=int(code))
+
+    def note(self, text: str, *, bad: bool = False) -> None:
+        """Note what happens around the chat, in the conversation."""
+        self._feed.note(text, bad=bad)
 
     def _begin(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
         """Do something beside; when it goes wrong, the view ends with that."""
@@ -170,7 +182,7 @@ class View:
         bindings.add("<any>", filter=~writing)(lambda event: self._pressed(event.data))
         bindings.add("escape", filter=writing, eager=True)(lambda _: self._pressed("escape"))
         bindings.add("<bracketed-paste>", filter=~writing)(lambda _: None)
-        bindings.add("c-c", eager=True)(lambda _: self._leave(Code.INTERRUPTED))
+        bindings.add("c-c", eager=True)(lambda _: self.leave(Code.INTERRUPTED))
         bindings.add("c-z", eager=True)(lambda event: event.app.suspend_to_background())
         bindings.add("c-l", eager=True)(_redraw)
         return bindings
@@ -188,7 +200,7 @@ class View:
             self._line.reset()
             self._app.layout.focus(self._line if self._writing() else self._body)
         if isinstance(act, Leave):
-            self._leave(Code.ENDED)
+            self.leave(Code.ENDED)
         elif act is not None:
             self._desk = noticed(self._desk, acts.going(act))
             self._begin(self._do(act))
@@ -205,10 +217,6 @@ class View:
             if self._desk.notice == acts.going(act):
                 self._desk = noticed(self._desk, "")
         self._app.invalidate()
-
-    def _leave(self, code: int) -> None:
-        if self._app.future is not None and not self._app.future.done():
-            self._app.exit(result=int(code))
 
 
 def on_terminal(chat: Chat) -> View:

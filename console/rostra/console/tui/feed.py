@@ -35,6 +35,10 @@ class Feed:
         """The chat at a glance, as an act was answered."""
         self._put(scene.with_info(self.scene, info, time.time_ns() // 1_000_000))
 
+    def note(self, text: str, *, bad: bool = False) -> None:
+        """Note something that no event says."""
+        self._put(scene.noted(self.scene, text, bad=bad))
+
     async def _ask(self, event: Followed) -> None:
         match event:
             case Listening():
