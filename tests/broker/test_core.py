@@ -250,6 +250,21 @@ def test_one_callers_answer_does_not_end_anothers_request_of_the_same_id() -> No
     assert [route for route, _, _ in errors(bench.say(b"r1", Bye()))] == [b"r0"]
 
 
+@pytest.mark.requirement("R-LEASE-3")
+def test_whether_a_silent_connection_is_still_there_is_tried_twice_a_second() -> None:
+    bench = Bench()
+    bench.join(b"r1", "anna")
+    tried = []
+    for _ in range(80):
+        bench.core.now += 0.1
+        tried += [(round(bench.core.now - 100, 1), *one) for one in bench.heard(bench.core.tick())]
+    assert [one[1:] for one in tried] == [(b"r1", b"", Beat(0))] * len(tried)
+    assert 6.0 <= tried[0][0] <= 6.2
+    assert 3 <= len(tried) <= 4
+    bench.heard(bench.core.unreachable(bench.sent[0] if bench.sent else ToPeer(b"r1", b"", encode_head(Beat(0)))))
+    assert bench.presence() == [("anna", "lost")]
+
+
 @pytest.mark.requirement("R-LEASE-1")
 def test_a_lease_that_is_not_renewed_ends() -> None:
     bench = Bench()

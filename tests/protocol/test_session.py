@@ -50,6 +50,14 @@ def test_who_makes_a_bound_session_greet_again_and_repeat_what_is_pending() -> N
     assert [type(one) for one in sent(effects)] == [Request]
 
 
+def test_a_beat_that_only_tries_the_connection_is_no_answer() -> None:
+    session = bound()
+    for count in range(1, 4):
+        assert sent(session.tick(count * BEAT)) == [Beat(count)]
+        hear(session, Beat(0), count * BEAT)
+    assert isinstance(sent(session.tick(4 * BEAT))[0], Hello)
+
+
 @pytest.mark.requirement("R-SESSION-3")
 def test_a_deaf_broker_is_greeted_anew_after_three_beats() -> None:
     session = bound()

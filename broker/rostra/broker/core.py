@@ -50,6 +50,10 @@ log = logging.getLogger(__name__)
 MIN_LEASE, MAX_LEASE = 1.0, 300.0
 NONCE_SECONDS = 5.0
 MAX_NONCES = 10_000
+QUIET = 6.0
+"""Seconds without a word, a BEAT included, after which the broker tries whether the connection is still there: a socket tells of
+one that is gone only when it is used."""
+TRY = 0.5
 HELD_SECONDS = 20.0
 """A replica of which nothing is heard about a request for so long does not work on it: the answer, or the cancel, was lost."""
 NEEDED = frozenset({"ping", "subscribe", "replay"})
@@ -256,7 +260,11 @@ class Core:
             if self.now > connection.seen + connection.lease:
                 log.info("%s gave no sign of life for %.0f s", connection.address.decode(), connection.lease)
                 self._drop(connection, "lost")
-            elif connection.held:
+                continue
+            if self.now > max(connection.seen + QUIET, connection.tried + TRY):
+                connection.tried = self.now
+                self._send(connection.route, Beat(0))
+            if connection.held:
                 silent = self.now - HELD_SECONDS
                 connection.held = {key: sign for key, sign in connection.held.items() if sign > silent}
         self._mail.tick(self.now)

@@ -28,6 +28,8 @@ class Connection:
     """Replicas only: the requests it works on, (the caller's address, id) → the time of the last sign of it."""
     weight: tuple[int, int] = (0, 0)
     """Bytes and nodes of `info`."""
+    tried: float = 0.0
+    """When the broker last tried whether it is there."""
     meter: Meter | None = None
     """What its name has sent lately, where that is limited."""
 

@@ -62,9 +62,9 @@ def _socket(context: Context, kind: int, guard: Guard | None) -> Socket:
         (zmq.SNDHWM, HIGH_WATER),
         (zmq.RCVHWM, 1000),
         (zmq.MAXMSGSIZE, MAX_FRAME),
-        (zmq.HEARTBEAT_IVL, 2000),
-        (zmq.HEARTBEAT_TIMEOUT, 6000),
-        (zmq.HEARTBEAT_TTL, 6000),
+        (zmq.HEARTBEAT_IVL, 1500),
+        (zmq.HEARTBEAT_TIMEOUT, 5000),
+        (zmq.HEARTBEAT_TTL, 5000),
     ):
         socket.set(option, value)
     if guard:

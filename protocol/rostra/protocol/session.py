@@ -267,7 +267,8 @@ class Session:
             case Who() if not sender:
                 return self._greet(now) if self.state is State.BOUND else []
             case Beat() if not sender:
-                self._heard = self._beats
+                if header.count:  # else the broker only tries whether the connection is there
+                    self._heard = self._beats
             case _:
                 self.bad_messages += 1
         return []
