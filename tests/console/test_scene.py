@@ -101,9 +101,9 @@ def keys(seen: Scene, *pressed: str, desk: Desk | None = None, extent: Extent = 
 
 def test_whoever_is_chosen_has_the_floor_until_the_message_is_there() -> None:
     chosen = after(begun(), selected(2, "ada", "its turn in rotation"))
-    assert (chosen.speaker, chosen.why, chosen.turn) == ("ada", "its turn in rotation", 2)
+    assert (chosen.floor, chosen.why, chosen.turn) == (("ada",), "its turn in rotation", 2)
     done = after(chosen, message(2, "ada", "Flour."))
-    assert (done.speaker, done.why, done.last) == ("", "", 2)
+    assert (done.floor, done.why, done.last) == ((), "", 2)
 
 
 def test_a_message_that_is_seen_twice_is_there_once() -> None:
@@ -113,27 +113,25 @@ def test_a_message_that_is_seen_twice_is_there_once() -> None:
 
 def test_pieces_add_up_until_the_message_takes_their_place() -> None:
     half = after(begun(), selected(2, "ada"), piece(2, "ada", "Flo"), piece(2, "ada", "ur "))
-    assert half.writing is not None
-    assert half.writing.text == "Flour "
+    assert [one.text for one in half.writing] == ["Flour "]
     whole = after(half, message(2, "ada", "Flour and water."), piece(2, "ada", "too late"))
-    assert whole.writing is None
+    assert whole.writing == ()
     assert [entry.text for entry in whole.entries] == ["Flour and water."]
 
 
 def test_an_answer_of_which_pieces_are_missing_is_shown_when_it_is_whole() -> None:
     gap = after(begun(), selected(2, "ada"), piece(2, "ada", "Flo"), Reconnected(fresh=False), piece(2, "ada", "ter."))
-    assert gap.writing is None
-    assert after(gap, selected(2, "ada"), piece(2, "ada", "Again")).writing is not None
+    assert gap.writing == ()
+    assert after(gap, selected(2, "ada"), piece(2, "ada", "Again")).writing
 
 
 def test_whoever_died_says_all_of_it_again() -> None:
     died = after(begun(), selected(2, "ada"), piece(2, "ada", "Flo"), presence("ada", "lost"))
-    assert died.writing is None
+    assert died.writing == ()
     assert died.away == {"ada"}
     again = after(died, presence("ada", "online"), piece(2, "ada", "Flour"))
     assert again.away == frozenset()
-    assert again.writing is not None
-    assert again.writing.text == "Flour"
+    assert [one.text for one in again.writing] == ["Flour"]
     assert [entry.text for entry in again.entries] == ["ada died", "ada is back"]
 
 
@@ -170,8 +168,32 @@ def test_what_was_rewound_is_not_shown_any_more() -> None:
 def test_a_failed_turn_frees_the_floor_and_says_why() -> None:
     failed = ChatEvent(type="failed", chat=CHAT, sequence=2, speaker="ada", error="it\nbroke")
     seen = after(begun(), selected(2, "ada"), piece(2, "ada", "Flo"), failed)
-    assert (seen.speaker, seen.writing) == ("", None)
+    assert (seen.floor, seen.writing) == ((), ())
     assert (seen.entries[-1].text, seen.entries[-1].bad) == ("[2] ada failed: it broke", True)
+
+
+def test_of_a_round_everybody_has_the_floor_until_it_has_spoken_passed_or_failed() -> None:
+    asked = after(begun(), selected(2, "ada"), selected(2, "bob"), selected(2, "you"))
+    assert asked.floor == ("ada", "bob", "you")
+    writing = after(asked, piece(3, "bob", "Wa"), piece(2, "ada", "Flour"), piece(3, "bob", "ter"))
+    assert [(one.speaker, one.text) for one in writing.writing] == [("ada", "Flour"), ("bob", "Water")]
+    assert "now ada, bob, you" in drawn(writing)
+    passed = ChatEvent(type="passed", chat=CHAT, sequence=2, speaker="you")
+    spoken = after(writing, passed, message(2, "ada", "Flour."))
+    assert (spoken.floor, [one.speaker for one in spoken.writing]) == (("bob",), ["bob"])
+    assert after(spoken, message(3, "bob", "Water.")).floor == ()
+    assert begun(speaker="ada, bob", messages=1).floor == ("ada", "bob")
+
+
+def test_of_a_round_one_member_is_skipped() -> None:
+    asked = after(begun(), selected(2, "ada"), selected(2, "bob"))
+    assert keys(asked, "k", "2")[1] == Do(what="skip", agent="bob")
+    assert after(asked, control("skip", agent="bob")).floor == ("ada",)
+
+
+def test_a_turn_that_is_taken_back_is_no_part_of_the_next_one() -> None:
+    again = after(begun(), selected(2, "ada"), control("next", agent="bob", now=True), selected(2, "bob"))
+    assert again.floor == ("bob",)
 
 
 def test_questions_are_in_the_inbox_until_somebody_answers() -> None:

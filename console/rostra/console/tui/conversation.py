@@ -32,8 +32,7 @@ class Conversation:
             self._kept[entry.number] = kept
             starts[entry.number] = len(lines)
             lines += kept[2]
-        if scene.writing is not None:
-            piece = scene.writing
+        for piece in scene.writing:
             text = clean(piece.text[: unfinished(piece.text)])
             lines += self._head(piece.sequence, piece.speaker, scene.max_rounds, width)
             lines += self._text(f"{text} {'▌' if self._pen.unicode else '_'}", width, "")

@@ -182,6 +182,9 @@ def _act(scene: Scene, desk: Desk, key: str) -> Pressed:
             return desk, Do(what="pause", now=True)
         case "e":
             return desk, Do(what="step")
+        case "k" if len(scene.floor) > 1:
+            several = tuple(Choice(name, Do(what="skip", agent=name)) for name in scene.floor)
+            return _in(desk, Choosing("whom?", several)), None
         case "k":
             return desk, Do(what="skip")
         case "t":

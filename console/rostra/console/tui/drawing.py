@@ -70,11 +70,14 @@ class Drawing:
         )
 
     def _floor(self, scene: Scene, width: int) -> Line:
-        if not scene.speaker:
+        if not scene.floor:
             return self._pen.line(("dim", f"next: {scene.wanted}" if scene.wanted else ""), width=width)
         why = self._pen.short(f"({scene.why})", width) if scene.why else ""
-        style = self._conversation.style(scene.speaker)
-        return self._pen.line(("dim", "now: "), (style, scene.speaker), ("dim", f" {why}"), width=width)
+        return self._pen.line(("dim", "now: "), *self._names(scene.floor), ("dim", f" {why}"), width=width)
+
+    def _names(self, names: tuple[str, ...]) -> Line:
+        named = [(self._conversation.style(name), name) for name in names]
+        return [piece for one in named for piece in (("dim", ", "), one)][1:]
 
     def _bottom(self, scene: Scene, desk: Desk, width: int, room: int) -> list[Line]:
         """The list to choose from, or the question that is answered, or the notice; and last the keys."""
@@ -131,9 +134,9 @@ class Drawing:
             sign, state, style = "✗", "away", "bad"
         elif asks:
             sign, state, style = "?", "asks", "notice"
-        elif scene.writing is not None and scene.writing.speaker == name:
+        elif any(piece.speaker == name for piece in scene.writing):
             sign, state, style = "●", "writes", "good"
-        elif name == scene.speaker:
+        elif name in scene.floor:
             sign, state, style = "●", "has the floor", "good"
         elif name in scene.muted:
             sign, state, style = "○", "muted", "dim"
@@ -145,13 +148,13 @@ class Drawing:
         return (style, f"{sign} "), (self._conversation.style(name), short), (style, f"  {state}" if state else "")
 
     def _now(self, scene: Scene) -> list[Line]:
-        if scene.over or not (scene.speaker or scene.wanted):
+        if scene.over or not (scene.floor or scene.wanted):
             return []
         lines = [self._line()]
-        if scene.speaker:
-            lines.append(self._line(("dim", "now "), (self._conversation.style(scene.speaker), scene.speaker)))
+        if scene.floor:
+            lines.append(self._line(("dim", "now "), *self._names(scene.floor)))
             lines += [self._line(("dim", f"  {piece}")) for piece in self._pen.wrapped(scene.why, SIDE - 4)[:4]]
-        if scene.wanted and scene.wanted != scene.speaker:
+        if scene.wanted and scene.wanted not in scene.floor:
             wanted = self._conversation.style(scene.wanted)
             lines.append(self._line(("dim", "then "), (wanted, scene.wanted)))
         return lines

@@ -60,7 +60,7 @@ class Feed:
         self._put(scene.with_present(self.scene, present))
         await self._inbox(new=new)
         self._put(scene.with_limits(self.scene, await self._limits()))
-        if self.scene.speaker and not self.scene.why:
+        if self.scene.floor and not self.scene.why:
             reasons: list[Why] = await coordinator_asked(
                 self.chat.client, "chat.why", ChatRef(chat=self.chat.chat, sequence=self.scene.turn), list[Why]
             )

@@ -1,6 +1,6 @@
 """What an event makes of the scene. Pure: a scene and an event in, the next scene out."""
 
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -12,6 +12,8 @@ from rostra.protocol import Presence
 from rostra.protocol.chat import ChatEvent, ChatMessage, Control, Delta, Result
 
 from .scene import Entry, Fold, Piece, Scene, entered, noted
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 LONGEST = 1
 """Lines of an output that are shown without folding it."""
@@ -28,7 +30,8 @@ def told(scene: Scene, event: Followed) -> Scene:
             return _presence(scene, event)
         case Reconnected():
             back = "the broker is back" + (", as a new process" if event.fresh else "")
-            return noted(_replace(scene, hushed=_place(scene), writing=None), back)
+            hushed = scene.hushed | {piece.sequence for piece in scene.writing}
+            return noted(_replace(scene, hushed=hushed, writing=()), back)
         case Listening():
             return scene
         case _:
@@ -40,17 +43,16 @@ def _happened(scene: Scene, event: ChatEvent) -> Scene:
         case "message":
             return scene if event.message is None else said(scene, event.message)
         case "selected":
-            wanted = "" if event.speaker == scene.wanted else scene.wanted
-            return _replace(
-                scene, turn=event.sequence, speaker=event.speaker, why=_line(event.why), wanted=wanted, writing=None, hushed=0
-            )
+            return _selected(scene, event)
         case "failed":
-            return noted(_floor_free(scene), f"[{event.sequence}] {event.speaker} failed: {_line(event.error)}", bad=True)
+            return noted(
+                _without(scene, event.speaker), f"[{event.sequence}] {event.speaker} failed: {_line(event.error)}", bad=True
+            )
         case "skipped":
             why = _line(event.error or event.why)
-            return noted(_floor_free(scene), f"[{event.sequence}] {event.speaker} is skipped: {why}", bad=True)
+            return noted(_without(scene, event.speaker), f"[{event.sequence}] {event.speaker} is skipped: {why}", bad=True)
         case "passed":
-            return noted(_floor_free(scene), f"[{event.sequence}] {event.speaker} passed")
+            return noted(_without(scene, event.speaker), f"[{event.sequence}] {event.speaker} passed")
         case "state":
             return _controlled(scene, event.control) if event.control is not None else _state(scene, event.why)
         case "vote":
@@ -82,9 +84,8 @@ def said(scene: Scene, message: ChatMessage) -> Scene:
     for response in message.tool_responses:
         folds.append(_folded(f"← {_line(response.name) or 'answer'}", response.content))
     if scene.turn and message.sequence >= scene.turn:
-        scene = _floor_free(scene)
-    if scene.writing is not None and scene.writing.sequence <= message.sequence:
-        scene = _replace(scene, writing=None)
+        scene = _without(scene, message.name)
+    scene = _replace(scene, writing=tuple(piece for piece in scene.writing if piece.sequence > message.sequence))
     entry = Entry(
         number=0,
         text=clean(text),
@@ -95,15 +96,32 @@ def said(scene: Scene, message: ChatMessage) -> Scene:
     return entered(_replace(scene, last=max(scene.last, message.sequence)), entry)
 
 
+def _selected(scene: Scene, event: ChatEvent) -> Scene:
+    wanted = "" if event.speaker == scene.wanted else scene.wanted
+    if scene.turn == event.sequence and set(scene.floor) - {event.speaker}:  # they are asked together
+        floor = scene.floor if event.speaker in scene.floor else (*scene.floor, event.speaker)
+        return _replace(scene, floor=floor, why=scene.why or _line(event.why), wanted=wanted)
+    return _replace(
+        scene,
+        turn=event.sequence,
+        floor=(event.speaker,),
+        why=_line(event.why),
+        wanted=wanted,
+        writing=(),
+        hushed=frozenset(),
+    )
+
+
 def _written(scene: Scene, delta: Delta) -> Scene:
-    if delta.sequence <= scene.last or delta.sequence == scene.hushed:
+    if delta.sequence <= scene.last or delta.sequence in scene.hushed:
         return scene
-    before = scene.writing
-    if before is not None and before.sequence < delta.sequence and before.speaker != delta.speaker:
-        return scene  # several write at once: the first is shown while it writes, the others when they are whole
-    goes_on = before is not None and (before.sequence, before.speaker) == (delta.sequence, delta.speaker)
-    text = before.text if before is not None and goes_on else ""
-    return _replace(scene, writing=Piece(speaker=delta.speaker, sequence=delta.sequence, text=text + delta.text))
+    whole = Piece(speaker=delta.speaker, sequence=delta.sequence, text=delta.text)
+    pieces = {piece.sequence: piece for piece in scene.writing}
+    before = pieces.get(delta.sequence)
+    if before is not None and before.speaker == delta.speaker:
+        whole = _replace(before, text=before.text + delta.text)
+    writing = sorted((pieces | {delta.sequence: whole}).values(), key=lambda piece: piece.sequence)
+    return _replace(scene, writing=tuple(writing))
 
 
 def _presence(scene: Scene, event: Presence) -> Scene:
@@ -112,8 +130,8 @@ def _presence(scene: Scene, event: Presence) -> Scene:
         return scene
     match event.state:
         case "lost" | "left":
-            if scene.writing is not None and scene.writing.speaker == name:
-                scene = _replace(scene, writing=None)  # it says all of it again
+            left = tuple(piece for piece in scene.writing if piece.speaker != name)  # it says all of it again
+            scene = _replace(scene, writing=left)
             how, bad = ("died", True) if event.state == "lost" else ("went away", False)
             return noted(_replace(scene, away=scene.away | {name}), f"{name} {how}", bad=bad)
         case "online":
@@ -133,6 +151,8 @@ def _state(scene: Scene, state: str) -> Scene:
 
 def _controlled(scene: Scene, control: Control) -> Scene:
     scene = noted(scene, _line(sentence(control)))
+    if control.now or control.what in ("skip", "takeover"):  # turns are taken back; who is asked next, is said next
+        scene = _without(scene, control.agent) if control.what == "skip" else _floor_free(scene)
     match control.what:
         case "pause":
             return _replace(scene, state="pausing" if scene.state == "running" else scene.state)
@@ -147,8 +167,9 @@ def _controlled(scene: Scene, control: Control) -> Scene:
         case "limit":
             return _replace(scene, max_rounds=control.max_rounds or scene.max_rounds)
         case "rewind":
+            scene = _floor_free(scene)
             stay = tuple(entry for entry in scene.entries if entry.sequence <= control.sequence)
-            return _replace(scene, entries=stay, last=min(scene.last, control.sequence), writing=None, wanted="")
+            return _replace(scene, entries=stay, last=min(scene.last, control.sequence), wanted="")
         case _:
             return scene  # who is a member, and who has the floor, says the chat at a glance
 
@@ -164,11 +185,15 @@ def _over(scene: Scene, result: Result) -> Scene:
 
 
 def _floor_free(scene: Scene) -> Scene:
-    return _replace(scene, speaker="", why="", turn=0, writing=None, hushed=0)
+    return _replace(scene, floor=(), why="", turn=0, writing=(), hushed=frozenset())
 
 
-def _place(scene: Scene) -> int:
-    return scene.writing.sequence if scene.writing is not None else 0
+def _without(scene: Scene, name: str) -> Scene:
+    """The scene when a turn is over: of the one who had the floor, or of one in a round."""
+    floor = tuple(one for one in scene.floor if one != name)
+    if not floor:
+        return _floor_free(scene)
+    return _replace(scene, floor=floor, writing=tuple(piece for piece in scene.writing if piece.speaker != name))
 
 
 def _folded(head: str, content: str, *, good: bool | None = None) -> Fold:
@@ -194,5 +219,5 @@ def _line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def _replace(scene: Scene, **changes: Any) -> Scene:
-    return msgspec.structs.replace(scene, **changes)
+def _replace(struct: T, **changes: Any) -> T:
+    return msgspec.structs.replace(struct, **changes)

@@ -62,15 +62,16 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...] = ()
     last: int = 0
     """The place of the last message."""
-    writing: Piece | None = None
-    hushed: int = 0
-    """The place whose pieces are not shown: some of them are missing."""
+    writing: tuple[Piece, ...] = ()
+    """What is just being written; by several at once in a round."""
+    hushed: frozenset[int] = frozenset()
+    """The places whose pieces are not shown: some of them are missing."""
     turn: int = 0
     """The place that is being spoken for; 0: none."""
-    speaker: str = ""
-    """Who has the floor."""
+    floor: tuple[str, ...] = ()
+    """Who has the floor: one, or in a round several."""
     why: str = ""
-    """Why that one, a sentence."""
+    """Why they do, a sentence."""
     wanted: str = ""
     """Whom an operator has chosen to speak next."""
     inbox: tuple[InboxItem, ...] = ()
@@ -104,7 +105,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
 def with_info(scene: Scene, info: ChatInfo, now_ms: int) -> Scene:
     """The scene, brought up to date with the chat at a glance; `now_ms`: the time, milliseconds since 1970."""
-    same = info.speaker == scene.speaker
+    floor = tuple(filter(None, info.speaker.split(", ")))
+    same = floor == scene.floor
     resting = info.state == "paused" and info.result is not None and info.result.outcome == "waits"
     state: State = "resting" if resting else info.state
     if state == "running" and scene.state == "pausing":
@@ -116,8 +118,8 @@ def with_info(scene: Scene, info: ChatInfo, now_ms: int) -> Scene:
         members=info.members,
         muted=info.muted,
         admin=info.admin,
-        speaker=info.speaker,
-        turn=(scene.turn if same else info.messages + 1) if info.speaker else 0,
+        floor=floor,
+        turn=(scene.turn if same else info.messages + 1) if floor else 0,
         why=scene.why if same else "",
         usage=info.usage,
         max_rounds=info.max_rounds,
@@ -148,8 +150,8 @@ def with_limits(scene: Scene, limits: Limits) -> Scene:
 
 
 def with_why(scene: Scene, why: Why) -> Scene:
-    """The scene with the reason why somebody has the floor."""
-    if (why.sequence, why.speaker) != (scene.turn, scene.speaker):
+    """The scene with the reason why they have the floor who have it."""
+    if why.sequence != scene.turn or why.speaker not in scene.floor:
         return scene
     return msgspec.structs.replace(scene, why=" ".join(clean(why.reason).split()))
 
