@@ -126,8 +126,12 @@ class World:
         )
         rules = {"selection": "round_robin", "max_rounds": 8, "stop": 'text("TERMINATE")', **chat}
         team = Team.local([guest, reader, keeper, runner], models={"default": self.model}, base=self.base, **rules)
-        async with team:
-            return await team.run(task)
+        try:
+            async with team:
+                return await team.run(task)
+        finally:
+            if isinstance(reader, TeachableAgent):
+                reader.memos.close()
 
     def _reader(self, memo: str) -> AssistantAgent:
         tables: dict[str, dict[str, Any]] = {
