@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rostra.broker.memory import MemoryBroker
 from rostra.broker.server import Server
 from rostra.protocol import Client, Transport, ZmqTransport
 
 Join = Callable[..., Awaitable[Client]]
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # a shared machine may be slow, which is no failure
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # In the background of a shell SIGINT is ignored, and the processes that tests interrupt would inherit that.

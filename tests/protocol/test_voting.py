@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rostra.protocol import BadProposal, Ballot, Proposal, Tally
@@ -262,7 +262,6 @@ def votes(draw: st.DrawFn, methods: tuple[str, ...] = METHODS, tie: str | None =
     return msgspec.convert({"text": "?", "options": options, "method": method, "seed": "s", **rules}, Proposal), cast
 
 
-@settings(deadline=None)
 @given(votes(), st.randoms())
 def test_the_order_of_ballots_is_of_no_account(vote: tuple[Proposal, list[Ballot]], random: Any) -> None:
     proposal, cast = vote
@@ -270,7 +269,6 @@ def test_the_order_of_ballots_is_of_no_account(vote: tuple[Proposal, list[Ballot
     assert decide(proposal, shuffled) == decide(proposal, cast)
 
 
-@settings(deadline=None)
 @given(votes(tie="none"), st.randoms())
 def test_no_option_is_preferred_for_its_name(vote: tuple[Proposal, list[Ballot]], random: Any) -> None:
     proposal, cast = vote
@@ -281,7 +279,6 @@ def test_no_option_is_preferred_for_its_name(vote: tuple[Proposal, list[Ballot]]
     assert set(after.tied) == {names[option] for option in before.tied}
 
 
-@settings(deadline=None)
 @given(votes(), st.integers(0, 5))
 def test_abstentions_decide_nothing(vote: tuple[Proposal, list[Ballot]], count: int) -> None:
     proposal, cast = vote
@@ -289,7 +286,6 @@ def test_abstentions_decide_nothing(vote: tuple[Proposal, list[Ballot]], count: 
     assert decide(proposal, [*cast, *abstentions]).winner == decide(proposal, cast).winner
 
 
-@settings(deadline=None)
 @given(votes(methods=("majority",), tie="none"))
 def test_a_majority_decides_by_any_other_method_too(vote: tuple[Proposal, list[Ballot]]) -> None:
     proposal, cast = vote
@@ -301,7 +297,6 @@ def test_a_majority_decides_by_any_other_method_too(vote: tuple[Proposal, list[B
     assert agreed in ("", winner)
 
 
-@settings(deadline=None)
 @given(votes(methods=("weighted",)))
 def test_a_weight_is_as_many_votes(vote: tuple[Proposal, list[Ballot]]) -> None:
     proposal, cast = vote
@@ -310,7 +305,6 @@ def test_a_weight_is_as_many_votes(vote: tuple[Proposal, list[Ballot]]) -> None:
     assert decide(alike, many).winner == decide(proposal, cast).winner
 
 
-@settings(deadline=None)
 @given(votes())
 def test_a_winner_is_an_option_and_a_rule_always_decides_between_the_tied(vote: tuple[Proposal, list[Ballot]]) -> None:
     proposal, cast = vote
@@ -324,7 +318,6 @@ def test_a_winner_is_an_option_and_a_rule_always_decides_between_the_tied(vote: 
         assert all(sum(later.values()) <= sum(earlier.values()) for earlier, later in itertools.pairwise(decision.rounds))
 
 
-@settings(deadline=None)
 @given(votes(), st.booleans())
 def test_a_tally_travels(vote: tuple[Proposal, list[Ballot]], secret: bool) -> None:
     proposal, cast = vote
