@@ -125,6 +125,13 @@ def test_an_answer_of_which_pieces_are_missing_is_shown_when_it_is_whole() -> No
     assert after(gap, selected(2, "ada"), piece(2, "ada", "Again")).writing
 
 
+def test_whoever_comes_when_an_answer_is_half_written_sees_that_its_beginning_is_missing() -> None:
+    joined = scene.with_beginnings_missed(begun(speaker="ada", messages=1))
+    assert "  … and water ▌" in drawn(after(joined, piece(2, "ada", " and water")))
+    assert "  Flour ▌" in drawn(after(joined, selected(2, "ada"), piece(2, "ada", "Flour")))
+    assert "  Flour ▌" in drawn(after(begun(speaker="ada", messages=1), piece(2, "ada", "Flour")))
+
+
 def test_whoever_died_says_all_of_it_again() -> None:
     died = after(begun(), selected(2, "ada"), piece(2, "ada", "Flo"), presence("ada", "lost"))
     assert died.writing == ()

@@ -57,6 +57,11 @@ class Chat:
         self._stack = contextlib.AsyncExitStack()
         self._seen, self._listening = 0, False
 
+    @property
+    def begins(self) -> bool:
+        """Whether the chat is begun by whoever follows it: then nothing of it is missed."""
+        return self._start is not None
+
     async def __aenter__(self) -> Self:
         """Listen to what is around the chat; raises `BrokerLost` or `Refused`."""
         resync = self.client.on_bound

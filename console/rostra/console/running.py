@@ -111,7 +111,8 @@ class Run:
 
         Whoever leaves it before its end, SIGINT too, pauses it. SIGTERM ends it gently; a second signal, at once.
         """
-        async with Chat(self.client, wish.start.chat, presence=True, through_rest=True) as chat:
+        start = None if wish.resume else wish.start
+        async with Chat(self.client, wish.start.chat, start=start, presence=True, through_rest=True) as chat:
 
             async def gently(number: int) -> None:
                 shown.leave(128 + number)
@@ -121,8 +122,6 @@ class Run:
                     async with self._guarded(chat, wish):
                         if wish.resume:
                             await self._resumed(chat)
-                        else:
-                            await coordinator_asked(self.client, "chat.start", wish.start, ChatInfo)
                         code = await shown.run(chat, signals=False)
                         return await self._left(chat, shown, code, wish)
                 except asyncio.CancelledError:

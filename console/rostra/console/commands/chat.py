@@ -56,17 +56,16 @@ def start(
         chosen = tuple(name for name in members.split(",") if name)
         wish = ChatStart(task=given(task), chat=id_ or new_chat(), members=chosen, max_rounds=rounds, no_input=no_input)
         async with connected(team) as client:
-            if detach or tui:
+            if detach:
                 info: ChatInfo = await coordinator_asked(client, "chat.start", wish, ChatInfo)
-                if tui:
-                    async with Chat(client, info.chat, presence=True, through_rest=True) as seen:
-                        return await on_screen(seen)
                 if as_json:
                     put_json(info)
                 else:
                     put(info.chat)
                 return 0
-            async with Chat(client, wish.chat, start=wish, presence=True, through_rest=not no_input) as following:
+            async with Chat(client, wish.chat, start=wish, presence=True, through_rest=tui or not no_input) as following:
+                if tui:
+                    return await on_screen(following)
                 return await followed(following, as_json=as_json, deltas=deltas, ask=not no_input)
 
     raise typer.Exit(asyncio.run(started()))

@@ -35,6 +35,8 @@ class Conversation:
         for piece in scene.writing:
             text = clean(piece.text[: unfinished(piece.text)])
             lines += self._head(piece.sequence, piece.speaker, scene.max_rounds, width)
+            if piece.sequence in scene.joined:
+                text = f"… {text.lstrip()}"
             lines += self._text(f"{text} {'▌' if self._pen.unicode else '_'}", width, "")
         return lines, starts
 

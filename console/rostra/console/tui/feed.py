@@ -43,6 +43,8 @@ class Feed:
         match event:
             case Listening():
                 await self._all(new=False)
+                if not self.chat.begins:
+                    self._put(scene.with_beginnings_missed(self.scene))
             case Reconnected():
                 await self._all(new=True)
             case Presence(state="online") if event.name == COORDINATOR:

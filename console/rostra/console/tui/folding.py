@@ -109,6 +109,7 @@ def _selected(scene: Scene, event: ChatEvent) -> Scene:
         wanted=wanted,
         writing=(),
         hushed=frozenset(),
+        joined=frozenset(),
     )
 
 
@@ -185,7 +186,7 @@ def _over(scene: Scene, result: Result) -> Scene:
 
 
 def _floor_free(scene: Scene) -> Scene:
-    return _replace(scene, floor=(), why="", turn=0, writing=(), hushed=frozenset())
+    return _replace(scene, floor=(), why="", turn=0, writing=(), hushed=frozenset(), joined=frozenset())
 
 
 def _without(scene: Scene, name: str) -> Scene:

@@ -66,6 +66,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """What is just being written; by several at once in a round."""
     hushed: frozenset[int] = frozenset()
     """The places whose pieces are not shown: some of them are missing."""
+    joined: frozenset[int] = frozenset()
+    """The places whose first pieces were written before anybody looked."""
     turn: int = 0
     """The place that is being spoken for; 0: none."""
     floor: tuple[str, ...] = ()
@@ -142,6 +144,11 @@ def with_inbox(scene: Scene, items: tuple[InboxItem, ...], *, new: bool) -> Scen
 def with_present(scene: Scene, present: frozenset[str]) -> Scene:
     """The scene when of all processes only these are there."""
     return msgspec.structs.replace(scene, away=frozenset(scene.names) - present)
+
+
+def with_beginnings_missed(scene: Scene) -> Scene:
+    """The scene of somebody who came when the open turns had begun."""
+    return msgspec.structs.replace(scene, joined=frozenset(range(scene.turn, scene.turn + len(scene.floor))))
 
 
 def with_limits(scene: Scene, limits: Limits) -> Scene:
