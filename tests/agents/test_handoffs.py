@@ -1,8 +1,8 @@
-"""Handoffs: a model gives the floor to a member by a tool call."""
+"""Handoffs: a model gives the floor to a member by a tool call. And passes: an agent leaves it to the others."""
 
 import pytest
 
-from rostra.agents import AssistantAgent, Context, Handoff, ScriptedModel
+from rostra.agents import AssistantAgent, Context, Handoff, Pass, ScriptedModel, agent
 from rostra.protocol import ChatMessage
 from rostra.protocol.completion import CompletionRequest
 from rostra.team import Team
@@ -26,15 +26,15 @@ async def reply(agent: AssistantAgent) -> ChatMessage:
 
 @pytest.mark.semantics("S3.6")
 async def test_a_call_of_a_handoff_is_a_message_that_hands_over() -> None:
-    agent = AssistantAgent("ann", model=ScriptedModel([calling("transfer_to_bob")]), handoffs=["bob"])
-    answer = await reply(agent)
+    ann = AssistantAgent("ann", model=ScriptedModel([calling("transfer_to_bob")]), handoffs=["bob"])
+    answer = await reply(ann)
     assert (answer.content, answer.metadata) == ("Transferred to bob, who takes over from here.", {"handoff": "bob"})
     assert answer.tool_calls == ()
 
 
 async def test_what_the_model_says_beside_a_handoff_is_said() -> None:
-    agent = AssistantAgent("ann", model=ScriptedModel([calling("transfer_to_bob", text="Bob knows.")]), handoffs=["bob"])
-    assert (await reply(agent)).content == "Bob knows."
+    ann = AssistantAgent("ann", model=ScriptedModel([calling("transfer_to_bob", text="Bob knows.")]), handoffs=["bob"])
+    assert (await reply(ann)).content == "Bob knows."
 
 
 async def test_of_several_handoffs_the_first_counts_and_tools_beside_it_are_run() -> None:
@@ -47,8 +47,8 @@ async def test_of_several_handoffs_the_first_counts_and_tools_beside_it_are_run(
         ],
     }
     cid = Handoff(target="cid", name="to_cid", message="Over to you.", description="For cid.")
-    agent = AssistantAgent("ann", model=ScriptedModel([script]), tools=[add], handoffs=["bob", cid])
-    answer = await reply(agent)
+    ann = AssistantAgent("ann", model=ScriptedModel([script]), tools=[add], handoffs=["bob", cid])
+    answer = await reply(ann)
     assert (answer.content, answer.metadata["handoff"]) == ("Over to you.", "cid")
     assert answer.metadata["tool_log"][0]["responses"][0]["content"] == "3"
 
@@ -85,3 +85,19 @@ async def test_members_hand_over_to_each_other_until_the_person_is_meant() -> No
         result = await team.run("I want to cancel my flight.")
     assert [said.name for said in result.messages] == ["user", "desk", "flights", "flights", "desk", "desk"]
     assert result.stop_reason == "desk hands over to user"
+
+
+@pytest.mark.semantics("S3.8")
+async def test_an_agent_that_answers_pass_leaves_the_word_to_the_others() -> None:
+    @agent
+    async def shy(message: ChatMessage) -> Pass:
+        return Pass()
+
+    @agent
+    async def bold(message: ChatMessage, context: Context) -> str | Pass:
+        return "I begin." if len(context.history) == 1 else Pass()
+
+    async with Team.local([shy, bold], selection="round_robin") as team:
+        result = await team.run("Who begins?")
+    assert [(said.name, said.text) for said in result.messages] == [("user", "Who begins?"), ("bold", "I begin.")]
+    assert (result.outcome, result.stop_reason) == ("ended", "everybody passed")

@@ -23,8 +23,8 @@ def spoken(lines: list[Any]) -> list[tuple[str, str]]:
     return [(line["speaker"], line["content"]) for line in lines if line["type"] == "message"]
 
 
-TEAMS = [EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data", "mcp")]
-TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data", "mcp")]
+TEAMS = [EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data", "mcp", "society")]
+TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data", "mcp", "society")]
 
 
 @pytest.mark.parametrize("path", TEAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -35,7 +35,7 @@ def test_team_files_are_valid_and_begin_with_how_to_run_them(rostra: Cli, path: 
 
 
 def test_scripted_variants_differ_from_their_teams_in_the_model_only() -> None:
-    for example in ("hello", "review", "data", "mcp"):
+    for example in ("hello", "review", "data", "mcp", "society"):
         team, scripted = ((EXAMPLES / example / name).read_text(encoding="utf-8") for name in ("team.toml", "scripted.toml"))
         ours, theirs = (text[text.index("[team]") :].splitlines() for text in (team, scripted))
         differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
@@ -49,6 +49,15 @@ def test_hello_asks_the_person(rostra: Cli) -> None:
     lines = rostra("run", str(EXAMPLES / "hello" / "scripted.toml"), "What is a broker?", "--json", code=6).lines
     assert [speaker for speaker, _ in spoken(lines)] == ["user", "assistant"]
     assert lines[-1]["outcome"] == "waits"
+
+
+@pytest.mark.semantics("S2.16")
+def test_what_a_panel_comes_to_is_one_turn_outside(rostra: Cli) -> None:
+    lines = rostra("run", str(EXAMPLES / "society" / "scripted.toml"), "Shall we ship on Friday?", "--json").lines
+    assert spoken(lines)[1:] == [
+        ("panel", "It is ready, but should not go out before a weekend."),
+        ("chief", "Then we ship on Monday. DECIDED"),
+    ]
 
 
 def test_functions_are_agents(rostra: Cli) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .models.scripted import ScriptedModel
     from .remote import NoBus, Remote
     from .reply_chain import Conversation
-    from .responder import PASS, Context, Responder
+    from .responder import Context, Pass, Responder
     from .spending import Spending, gather_usage_summary
     from .sqlite_store import SqliteStore
     from .state import MemoryStore, State, Store
@@ -67,7 +67,7 @@ _HOMES = {
     "NoBus": "remote",
     "NobodyToAsk": "human",
     "OpenAIModel": "models.openai_model",
-    "PASS": "responder",
+    "Pass": "responder",
     "RecordedModel": "models.recorded",
     "Remote": "remote",
     "Responder": "responder",
@@ -97,7 +97,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "PASS",
     "Actor",
     "AgentConfig",
     "AssistantAgent",
@@ -126,6 +125,7 @@ __all__ = [
     "NoBus",
     "NobodyToAsk",
     "OpenAIModel",
+    "Pass",
     "RecordedModel",
     "Remote",
     "Responder",

@@ -34,7 +34,7 @@ from rostra.protocol.redaction import Pieces
 
 from .adapt import as_responder
 from .human import InboxInput
-from .responder import PASS, Context, HumanInput, Pass, ResponderLike, Response
+from .responder import Context, HumanInput, Pass, ResponderLike, Response
 from .state import MemoryStore, State, Store
 from .views import View, Views, as_seen
 from .voting import cast
@@ -156,8 +156,8 @@ class Actor(Service):
             passing("agent.answered")
             usage = tuple(context.usage)
             if answer is None:
-                reason = "" if response is PASS else self._why(context)
-                return self._keep(request, TurnReply(usage=usage, reason=reason, passed=response is PASS))
+                reason = "" if isinstance(response, Pass) else self._why(context)
+                return self._keep(request, TurnReply(usage=usage, reason=reason, passed=isinstance(response, Pass)))
             reply = self._keep(request, TurnReply(message=answer, usage=usage))
             passing("agent.kept")
             if len(view) == turn.sequence - 1:  # as if accepted; the next turn's `after` says whether it was

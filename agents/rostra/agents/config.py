@@ -16,7 +16,7 @@ from .tools.config import ToolConfig
 if TYPE_CHECKING:
     from .tools import FunctionTool
 
-AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
+AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable", "group_chat"]
 HumanInputWord = Literal["always", "terminate", "never"]
 
 MODELLED = (
@@ -48,6 +48,9 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_replies: Annotated[int, Meta(ge=0)] | None = None
     default_reply: str = ""
     code_execution: CodeExecution | None = None
+    members: tuple[str, ...] = ()
+    """kind group_chat: who takes part in the inner chat; that and its rules are the coordinator's business."""
+    chat: dict[str, Any] | None = None
     handoffs: tuple[str, ...] = ()
     """Members to whom its model may give the floor."""
     handler: str = ""
@@ -86,6 +89,12 @@ def build(
     match config.kind:
         case "handler":
             return _handler(config, name, base)
+        case "group_chat":
+            from .group_chat import GroupChatAgent
+
+            if client is None:
+                raise BadAgent(name, "a group chat is held over the bus, and there is none")
+            return GroupChatAgent(name, client, description=config.description)
         case "assistant" | "user_proxy" | "conversable" | "teachable":
             return _conversable(config, name, base, client, executes, callers, memory, toolkit or {})
         case _:

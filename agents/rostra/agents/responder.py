@@ -1,7 +1,6 @@
 """What can be an agent: anything that responds."""
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rostra.protocol import Answer, ChatMessage, Client, Question, Usage
@@ -12,13 +11,10 @@ if TYPE_CHECKING:
     from .tools.journal import Task
 
 
-class Pass(Enum):
-    """What an agent answers that leaves the word to the others; outside of group chats it is no answer."""
-
-    PASS = "pass"
+class Pass:
+    """`Pass()` is what an agent answers that leaves the word to the others; outside of group chats it is no answer."""
 
 
-PASS = Pass.PASS
 Response = ChatMessage | str | Pass | None
 
 

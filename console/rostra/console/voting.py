@@ -11,7 +11,7 @@ from .exits import Code, Quit
 from .following import coordinator_asked
 from .texts import pretty, put, table
 
-KINDS = frozenset({"assistant", "user_proxy", "conversable", "handler", "teachable"})
+KINDS = frozenset({"assistant", "user_proxy", "conversable", "handler", "teachable", "group_chat"})
 """What a peer says it is that is an agent."""
 SLACK = 15.0
 """Seconds that the coordinator may take beside the vote itself."""

@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from rostra.protocol import Client, Refused
-from rostra.protocol.chat import ChatEvent, Control
+from rostra.protocol.chat import ChatEvent, Control, Result
 from rostra.protocol.ids import new_id
 
 from .errors import Fenced
-from .inputs import Loaded
+from .inputs import Loaded, Stopped, Waits
 from .machine import Machine, Phase
 from .options import ChatOptions
 from .reading import Kept
@@ -41,6 +41,9 @@ class Chats:
         self._publish, self._ask, self._withdraw, self._over = publish, ask, withdraw, finished
         self.runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._within: dict[str, str] = {}
+        """Of the inner chats that run, in which chat."""
+        self._waiting: dict[str, asyncio.Event] = {}
         self._taking = asyncio.Lock()
         self._transcript: Transcript
         self.fenced: asyncio.Future[Fenced]
@@ -99,16 +102,27 @@ class Chats:
         if task is not None and self.runners.get(chat) is runner:
             await asyncio.wait([task])
 
+    def change(self, chat: str) -> asyncio.Event:
+        """Set when the chat is taken up the next time, or does not run any more."""
+        return self._waiting.setdefault(chat, asyncio.Event())
+
+    def _changed(self, chat: str) -> None:
+        waiting = self._waiting.pop(chat, None)
+        if waiting is not None:
+            waiting.set()
+
     def _runner(self, chat: str, settings: Settings, epoch: int, created_ms: int) -> Runner:
-        machine = Machine(
-            chat, self._options, settings, epoch=epoch, created_ms=created_ms, member=self._roster.member, make_id=new_id
-        )
-        selector = Selector(self._options, settings.members, self._roster, self._client, self._ask, machine.turn_for)
-        return Runner(machine, selector, self._transcript, self._client, self._options, self._publish, self._withdraw)
+        options = self._options.inner.get(settings.agent, self._options)
+        if settings.within:
+            self._within[chat] = settings.within
+        machine = Machine(chat, options, settings, epoch=epoch, created_ms=created_ms, member=self._roster.member, make_id=new_id)
+        selector = Selector(options, settings.members, self._roster, self._client, self._ask, machine.turn_for)
+        return Runner(machine, selector, self._transcript, self._client, options, self._publish, self._withdraw)
 
     def _begin(self, runner: Runner, loaded: Loaded) -> None:
         chat = runner.chat
         self.runners[chat] = runner
+        self._changed(chat)
         task = asyncio.get_running_loop().create_task(runner.run(loaded), name=f"chat {chat}")
         self._tasks[chat] = task
         task.add_done_callback(lambda _: self._finished(chat, runner))
@@ -119,7 +133,22 @@ class Chats:
         if runner.fenced is not None and not self.fenced.done():
             self.fenced.set_result(runner.fenced)
         del self.runners[chat], self._tasks[chat]
+        self._changed(chat)
+        self._nested(chat, runner.machine.result)
         self._over(runner)
+
+    def _nested(self, chat: str, result: Result | None) -> None:
+        """What the end of a chat means to those it holds, or is held by."""
+        outer = self._within.pop(chat, "")
+        if result is None:
+            return
+        if result.outcome == "waits":
+            if outer in self.runners:
+                self.runners[outer].post(Waits(f"the inner chat {chat}: {result.stop_reason}"))
+            return
+        for inner, within in self._within.items():
+            if within == chat and inner in self.runners:
+                self.runners[inner].post(Stopped(f"chat {chat}, which it is part of, is over"))
 
     # ---- the floor
 

@@ -42,6 +42,11 @@ def check_options(options: ChatOptions) -> ChatOptions:
             _known("transitions", (source, *targets), names)
     if options.stop.strip():
         parse(options.stop)
+    for name, inner in options.inner.items():
+        try:
+            check_options(inner)
+        except BadOptions as error:
+            raise BadOptions(f"the inner chat of {name}: {error}") from None
     return options
 
 

@@ -59,7 +59,9 @@ class Coordinator:
     def __init__(self, client: Client, options: ChatOptions, database: Path) -> None:
         self._client, self._options, self._database = client, check_options(options), database
         client.keeps = True
-        self._roster = Roster(options.members)
+        every = [member for each in (options, *options.inner.values()) for member in each.members]
+        self._roster = Roster(every)
+        self._agents = {member.name for member in every}
         self.transcript: Transcript
         self.acted = False
         """Whether a person has done something; whoever wants to know sets it back."""
@@ -81,6 +83,7 @@ class Coordinator:
         service.method("chat.start", ChatStart, self._after_start(self._chat_start))
         service.method("chat.list", Any, self._after_start(self._chat_list))
         service.method("chat.info", ChatRef, self._after_start(self._chat_info))
+        service.method("chat.wait", ChatRef, self._after_start(self._chat_wait))
         service.method("chat.say", ChatSay, self._after_start(self._chat_say))
         service.method("chat.why", ChatRef, self._after_start(self._chat_why))
         service.method("chat.verify", ChatRef, self._after_start(self._chat_verify))
@@ -119,7 +122,7 @@ class Coordinator:
 
     def is_member(self, name: str) -> bool:
         """Whether somebody is an agent of the team."""
-        return any(name == member.name for member in self._options.members)
+        return name in self._agents
 
     # ---- requests
 
@@ -127,8 +130,8 @@ class Coordinator:
         chat = self.checked_id(start.chat or b32encode(request.id[-5:]).decode().lower())
         if await self.transcript.began_by(chat) == request.id:
             return await self.info(chat)  # the same request, after a restart
-        settings = self._settings(start)
-        opening = opening_row(settings, self._options, new_id(), now_ms())
+        settings = self._settings(start, _name(request))
+        opening = opening_row(settings, self._options_of(settings.agent), new_id(), now_ms())
         assert opening.message is not None
         try:
             check_message(opening.message)
@@ -148,8 +151,22 @@ class Coordinator:
             raise Refused(f"{chat!r} is no id of a chat: it has a dot")
         return chat
 
-    def _settings(self, start: ChatStart) -> Settings:
-        known = [member.name for member in self._options.members]
+    def _options_of(self, agent: str) -> ChatOptions:
+        """The rules of the team's chat, or of the inner one of `agent`; raises `Refused` when there is none."""
+        options = self._options.inner.get(agent) if agent else self._options
+        if options is None:
+            raise Refused(f"{agent!r} has no inner chat")
+        return options
+
+    def _settings(self, start: ChatStart, sender: str) -> Settings:
+        options = self._options_of(start.agent)
+        if start.agent and sender != start.agent:
+            raise Refused(f"{sender} may not begin the inner chat of {start.agent}")
+        outer = self.chats.runners.get(start.within) if start.within else None
+        if start.within and outer is None:
+            raise Refused(f"chat {start.within!r} is not running")
+        no_input = start.no_input or (outer is not None and outer.machine.no_input)
+        known = [member.name for member in options.members]
         members = start.members or tuple(known)
         for name in members:
             if name not in known:
@@ -160,9 +177,14 @@ class Coordinator:
             raise Refused("a group chat needs two members at least")
         if start.max_rounds < 0:
             raise Refused("max_rounds: 1 is the least; 0 means the team file's")
-        max_rounds = start.max_rounds or self._options.max_rounds
         return Settings(
-            task=start.task, members=members, max_rounds=max_rounds, no_input=start.no_input, rules=rules_of(self._options)
+            task=start.task,
+            members=members,
+            max_rounds=start.max_rounds or options.max_rounds,
+            no_input=no_input,
+            agent=start.agent,
+            within=start.within,
+            rules=rules_of(options),
         )
 
     async def info(self, chat: str) -> ChatInfo:
@@ -183,6 +205,15 @@ class Coordinator:
 
     async def _chat_info(self, ref: ChatRef, _: Incoming) -> ChatInfo:
         return await self.info(ref.chat)
+
+    async def _chat_wait(self, ref: ChatRef, _: Incoming) -> ChatInfo:
+        """Answered when the chat has ended, however long that takes; one that rests is waited for."""
+        while True:
+            change = self.chats.change(ref.chat)  # before the look, so that no end is missed
+            info = await self.info(ref.chat)
+            if info.state == "ended":
+                return info
+            await change.wait()
 
     async def _chat_say(self, say: ChatSay, request: Incoming) -> ChatMessage:
         runner = self.chats.runners.get(say.chat)

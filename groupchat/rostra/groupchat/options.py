@@ -80,5 +80,7 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     clear_history: bool = False
     """Whether `clear history [member] [n]`, said by a person, clears what members are shown."""
     selector: SelectorOptions = SelectorOptions()
+    inner: dict[str, "ChatOptions"] = {}
+    """The inner chats of members that are a group chat themselves, by the member's name."""
     passes: bool = False
     """Whether a member that answers just `PASS` leaves the word to the others; the chat ends when all of them do."""

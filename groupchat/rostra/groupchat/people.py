@@ -97,6 +97,8 @@ class People:
             kept = await coordinator.transcript.kept(chat)
             if kept.state == "paused" and chat not in coordinator.chats.runners and not await self.awaited(chat):
                 await coordinator.chats.resume(kept)
+                if kept.settings.within:  # it waited for this one
+                    await self._wake(kept.settings.within)
 
     async def awaited(self, chat: str) -> bool:
         """Whether a question of the chat is open."""

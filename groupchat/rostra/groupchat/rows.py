@@ -69,6 +69,10 @@ class Settings(Payload, frozen=True, kw_only=True):
     members: tuple[str, ...]
     max_rounds: int
     no_input: bool = False
+    agent: str = ""
+    """The agent whose inner chat it is; empty: it is the team's."""
+    within: str = ""
+    """The chat in which that agent had a turn."""
     rules: dict[str, Any] = {}
     """The options of the chat as far as they are data, so that a replay can tell what they made of it."""
 

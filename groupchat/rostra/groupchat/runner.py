@@ -255,7 +255,7 @@ class Runner:
 
     async def _ask(self, ask: Ask) -> None:
         options = self._options
-        person = ask.member in options.people
+        person = ask.member in options.people or ask.member in options.inner  # whose turns have deadlines of their own
         seconds = None if person else options.turn_seconds
         absent = 0.0 if options.on_absent == "skip" else float("inf") if person else options.turn_seconds
         if ask.pause:

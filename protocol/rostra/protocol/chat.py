@@ -272,6 +272,10 @@ class ChatStart(Payload, frozen=True, kw_only=True):
     """Instead of the team file's; 0: as there."""
     no_input: bool = False
     """Nobody answers questions to people: the chat rests with the outcome `waits` when one is asked."""
+    agent: str = ""
+    """The agent whose inner chat it is: between its members, by its rules; empty: the team's chat."""
+    within: str = ""
+    """The chat in which that agent has a turn: the inner one ends with it at the latest, and waits for people only if it does."""
 
 
 class ChatInfo(Payload, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from rostra.groupchat.flow import problem as flow_problem
 from rostra.protocol import COORDINATOR, GATEWAY, BadName, events_address
 from rostra.protocol.names import check_name
 
-from . import graph, references, secrets, shapes
+from . import graph, inner, references, secrets, shapes
 from .file import function_names
 from .lines import Path, key_lines, line_of
 from .problems import BadTeam, TeamError
@@ -96,6 +96,8 @@ class _Checks:
         self._toolkit()
         self._tools()
         self._chat()
+        for path, message in inner.problems(self.tables, self.base, self.found):
+            self._say(path, message)
 
     def _say(self, path: Path, message: str) -> None:
         """Note a problem, unless that very place has one already."""
@@ -287,7 +289,7 @@ class _Checks:
                 self._say(("chat", "selection"), "a flow needs [chat.flow]")
             return
         if not any(found[: len(path)] == path for found, _ in self.found):
-            wrong = flow_problem(msgspec.convert(msgspec.to_builtins(flow), Flow), list(self.tables.agents))
+            wrong = flow_problem(msgspec.convert(msgspec.to_builtins(flow), Flow), inner.outside(self.tables))
             if wrong:
                 self._say(path, wrong)
 
@@ -302,7 +304,7 @@ class _Checks:
             self._say(path, f"there is no [agents.{name}]{shapes.suggestion(name, self.tables.agents)}")
 
     def _transitions(self) -> None:
-        chat, members = self.tables.chat, list(self.tables.agents)
+        chat, members = self.tables.chat, inner.outside(self.tables)
         given = chat.transitions
         if given is None:
             return
@@ -330,10 +332,11 @@ class _Checks:
     def _reachable(self, path: Path, allowed: dict[str, tuple[str, ...]]) -> None:
         chat, agents = self.tables.chat, self.tables.agents
         named = {name for speaker, following in allowed.items() for name in (speaker, *following)}
+        own = inner.outside(self.tables)
         for name, agent in agents.items():
-            if name not in named and name != chat.admin and agent.kind != "handler":
+            if name in own and name not in named and name != chat.admin and agent.kind != "handler":
                 self._say(path, f'"{name}" can never speak: no transition names it')
-        for name in graph.unreachable(list(agents), allowed, chat.admin):
+        for name in graph.unreachable(own, allowed, chat.admin):
             self._say(path, f'"{name}" can never speak: nobody who can speak may hand over to it')
 
 

@@ -1,5 +1,6 @@
 """A team file that was read and found to be right, and what the processes need of it."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from rostra.groupchat.flow import Flow
 from rostra.groupchat.options import Budget, ChatOptions, SelectorOptions, Transitions
 from rostra.protocol import Member
 
-from .tables import AgentTable, TeamTables
+from .tables import AgentTable, ChatTable, TeamTables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,17 +96,35 @@ class TeamFile(msgspec.Struct, frozen=True):
         """The members whose turn may wait for a person."""
         return frozenset(name for name, table in self.tables.agents.items() if human_input(table) in ("always", "terminate"))
 
+    def inner(self) -> dict[str, AgentTable]:
+        """The agents that are a group chat themselves."""
+        return {name: table for name, table in self.tables.agents.items() if table.kind == "group_chat"}
+
     def chat_options(self, *, load: bool = False) -> ChatOptions:
-        """What the coordinator must know. `load`: import a selection function (raises `LoadError`), else it stays text."""
-        chat, budget = self.tables.chat, self.tables.budget
+        """What the coordinator must know. `load`: import selection functions (raises `LoadError`), else they stay text.
+
+        Who takes part in the inner chat of another agent takes no part in the team's own.
+        """
+        inner = self.inner()
+        inside = {name for table in inner.values() for name in table.members}
+        own = [name for name in self.agents if name not in inside]
+        known = {name: self._options(table.chat or ChatTable(), table.members, load) for name, table in inner.items()}
+        options, budget = self._options(self.tables.chat, own, load), self.tables.budget
+        return msgspec.structs.replace(
+            options, inner=known, budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds)
+        )
+
+    def _options(self, chat: ChatTable, names: Collection[str], load: bool) -> ChatOptions:
+        """How one chat is held, between these agents."""
         selection: Any = chat.selection
         if load and ":" in selection:
             from rostra.agents.loading import load as load_object
 
             selection = load_object(selection, self.base)
         given = chat.transitions
+        members = {member.name: member for member in self.members()}
         return ChatOptions(
-            members=self.members(),
+            members=tuple(members[name] for name in names),
             selection=selection,
             max_rounds=chat.max_rounds,
             repeat=chat.repeat,
@@ -118,18 +137,12 @@ class TeamFile(msgspec.Struct, frozen=True):
             turn_retries=chat.turn_retries,
             seed=chat.seed,
             selector_model=next((name for name in ("selector", "default") if name in self.tables.models), ""),
-            people=self.people(),
-            flow=self.flow(),
+            people=self.people() & set(names),
+            flow=None if chat.flow is None else msgspec.convert(msgspec.to_builtins(chat.flow), Flow),
             clear_history=chat.clear_history,
             selector=msgspec.convert(msgspec.to_builtins(chat.selector), SelectorOptions),
             passes=chat.passes,
-            budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds),
         )
-
-    def flow(self) -> Flow | None:
-        """Who follows whom, where the file says it."""
-        flow = self.tables.chat.flow
-        return None if flow is None else msgspec.convert(msgspec.to_builtins(flow), Flow)
 
     def agent_config(self, agent: str) -> "AgentConfig":
         """One agent, as it is built in its own process."""

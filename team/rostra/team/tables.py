@@ -8,7 +8,7 @@ from msgspec import Meta
 from rostra.agents.tools.config import ToolConfig
 from rostra.groupchat.check import METHODS
 
-AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable"]
+AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable", "group_chat"]
 
 Name = Annotated[str, Meta(description="A lower-case letter, then at most 62 of a-z 0-9 _ -.")]
 Reference = Annotated[
@@ -204,6 +204,10 @@ class AgentTable(Table, frozen=True):
             extra={"noun": "kind of state"},
         ),
     ] = "memory"
+    members: Annotated[
+        tuple[str, ...], Meta(description="kind group_chat: who takes part in its inner chat, and in no other.")
+    ] = ()
+    chat: Annotated[ChatTable | None, Meta(description="kind group_chat: how its inner chat is held; keys as in [chat].")] = None
     handoffs: Annotated[
         tuple[str, ...],
         Meta(description="Members to whom its model may give the floor by a tool; also `user`."),
@@ -248,6 +252,7 @@ KEYS_OF_KIND: dict[str, frozenset[str]] = {
     "conversable": _MODELLED | _ANSWERING | {"code_execution"},
     "user_proxy": _ANSWERING | {"code_execution"},
     "handler": frozenset({"handler"}),
+    "group_chat": frozenset({"members", "chat"}),
 }
 """The keys that each kind of agent may have, beside `COMMON_KEYS`."""
 
