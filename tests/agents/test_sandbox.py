@@ -440,11 +440,6 @@ async def test_a_bubblewrap_that_fails_is_refused_with_the_reason(monkeypatch: p
         await python("print(1)")
 
 
-async def test_a_sandbox_that_is_not_supported_is_refused() -> None:
-    with pytest.raises(SandboxUnavailable, match="docker"):
-        await python("print(1)", sandbox="docker")
-
-
 def _alive(mark: str) -> list[str]:
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):

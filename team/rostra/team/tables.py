@@ -169,6 +169,7 @@ class CodeTable(Table, frozen=True):
     scratch_mb: Annotated[int, Meta(ge=1, le=4096, description="The work directory at most, MiB.")] = 64
     output_kb: Annotated[int, Meta(ge=1, le=512, description="Output that is reported at most, KiB.")] = 64
     processes: Annotated[int, Meta(ge=8, le=4096, description="Processes and threads of one block at once.")] = 64
+    image: Annotated[str, Meta(description="docker: what the container is made of.")] = "python:3.12-slim"
 
 
 class AgentTable(Table, frozen=True):

@@ -2,7 +2,7 @@
 
 from .blocks import CodeBlock, find_blocks
 from .config import CodeExecution
+from .job import SandboxUnavailable
 from .runner import CodeRunner
-from .sandbox import SandboxUnavailable
 
 __all__ = ["CodeBlock", "CodeExecution", "CodeRunner", "SandboxUnavailable", "find_blocks"]

@@ -21,5 +21,7 @@ class CodeExecution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Of the work directory, which the blocks of one chat share, and of /tmp."""
     output_kb: Annotated[int, Meta(ge=1, le=512)] = 64
     """Of output that is reported; from a longer one the middle is left out."""
+    image: str = "python:3.12-slim"
+    """docker: what the container is made of; it has `python3` and `sh`, and is on the machine already."""
     processes: Annotated[int, Meta(ge=8, le=4096)] = 64
     """Processes and threads at once."""

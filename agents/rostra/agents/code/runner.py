@@ -8,7 +8,9 @@ from rostra.protocol import ChatMessage
 from . import sandbox
 from .blocks import LANGUAGES, CodeBlock, latest_blocks
 from .config import CodeExecution
+from .job import Job
 from .mounts import python
+from .run import Finished
 from .sealed import Sealed
 
 KEPT_CHATS = 32
@@ -45,14 +47,14 @@ class CodeRunner:
         code = 0
         try:
             for block in blocks:
-                command = _command(block)
+                command = _command(block, self.config)
                 if command is None:
                     code = 1
                     outputs.append(f"unknown language {block.language}")
                     break
                 file = block.filename or f".block.{LANGUAGES[block.language]}"
-                job = sandbox.Job(command=command, file=file, code=block.code, temporary=not block.filename)
-                done = await sandbox.run(job, self.config, work)
+                job = Job(command=command, file=file, code=block.code, temporary=not block.filename)
+                done = await self._sandboxed(job, work)
                 if work is not None:
                     work.close()
                 work, code = done.work, done.exit_code
@@ -63,6 +65,15 @@ class CodeRunner:
             if work is not None:
                 self._keep(chat, work)
         return code, "\n".join(outputs)
+
+    async def _sandboxed(self, job: Job, work: Sealed | None) -> Finished:
+        match self.config.sandbox:
+            case "bubblewrap":
+                return await sandbox.run(job, self.config, work)
+            case "docker":
+                from . import docker
+
+                return await docker.run(job, self.config, work)
 
     def _keep(self, chat: str, work: Sealed) -> None:
         if not chat:
@@ -78,10 +89,10 @@ class CodeRunner:
             self._work.popitem()[1].close()
 
 
-def _command(block: CodeBlock) -> tuple[str, ...] | None:
+def _command(block: CodeBlock, config: CodeExecution) -> tuple[str, ...] | None:
     match LANGUAGES.get(block.language):
         case "python":
-            return (python(),)
+            return (python(),) if config.sandbox == "bubblewrap" else ("/usr/bin/env", "python3")
         case "sh":
             return ("/bin/bash",) if block.language == "bash" else (SHELL,)
         case _:

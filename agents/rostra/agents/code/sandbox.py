@@ -5,18 +5,15 @@ There is no other way to run code here: when the sandbox does not work, `Sandbox
 
 import asyncio
 import contextlib
-import math
 import os
 import random
 import shutil
 from io import FileIO
 from pathlib import Path
 
-import msgspec
-
-from rostra.protocol import RostraError
-
 from .config import CodeExecution
+from .job import Job, described
+from .job import SandboxUnavailable as SandboxUnavailable
 from .mounts import TEMPORARY, WORK, environment, python, system
 from .run import Finished, Run
 from .sealed import Sealed
@@ -29,20 +26,6 @@ USERS = range(0x40000000, 0x50000000)
 INNER = Path(__file__).with_name("inner.py")
 
 _probed: dict[bool, str] = {}
-
-
-class SandboxUnavailable(RostraError):
-    """Code cannot be run safely on this machine; says why, and what helps. It is not run at all, then."""
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One block: the command that runs the file, the file's name and text."""
-
-    command: tuple[str, ...]
-    file: str
-    code: str
-    temporary: bool = True
-    """Whether the file goes afterwards."""
 
 
 async def probe(*, network: bool = False) -> None:
@@ -60,8 +43,6 @@ async def probe(*, network: bool = False) -> None:
 
 async def run(job: Job, config: CodeExecution, work: Sealed | None) -> Finished:
     """Run `job` with the work directory `work`. Raises `SandboxUnavailable`; never runs anything outside."""
-    if config.sandbox != "bubblewrap":
-        raise SandboxUnavailable(f'the sandbox {config.sandbox!r} is not supported yet; use sandbox = "bubblewrap"')
     await probe(network=config.network)
     return await _run(job, config, work)
 
@@ -126,24 +107,8 @@ def _arguments(config: CodeExecution) -> list[str]:
 
 
 def _inner_job(job: Job, config: CodeExecution) -> bytes:
-    limits = {
-        "RLIMIT_AS": config.memory_mb * MIB,
-        "RLIMIT_CPU": math.ceil(config.seconds) + 1,
-        "RLIMIT_NPROC": config.processes,
-        "RLIMIT_FSIZE": config.scratch_mb * MIB,
-        "RLIMIT_NOFILE": 256,
-        "RLIMIT_CORE": 0,
-        "RLIMIT_MEMLOCK": 0,
-        "RLIMIT_MSGQUEUE": 0,
-    }
-    plain = {
-        "user": random.choice(USERS) if os.geteuid() == 0 else 0,
-        "work": WORK,
-        "seconds": config.seconds,
-        "limits": limits,
-        **msgspec.structs.asdict(job),
-    }
-    return msgspec.json.encode(plain)
+    user = random.choice(USERS) if os.geteuid() == 0 else 0
+    return described(job, config, user=user, processes=config.processes)
 
 
 def _explained(problem: str) -> str:
