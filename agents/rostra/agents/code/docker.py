@@ -90,30 +90,25 @@ class _Container:
     async def finish(self, job: bytes, work: Sealed | None) -> Finished:
         """Wait for the end, or bring it about when a limit is passed or the caller is cancelled."""
         whole = asyncio.gather(self._feed(job, work), self._read_output(), self._read_work(), self._process.wait())
-        done = False
         try:
-            async with asyncio.timeout(self._config.seconds + GRACE + STARTING):
-                await whole
-            done = True
-        except TimeoutError:
-            self._ended = self._late()
-        except _Flood:
-            self._ended = f"it wrote more than {FLOOD * self._config.output_kb} KiB"
+            await asyncio.wait([whole], timeout=self._config.seconds + GRACE + STARTING)
+            if not whole.done():
+                self._ended = self._late()
+        except BaseException:
+            self._work.close()
+            raise
         finally:
-            if not done:
-                await asyncio.shield(self._end())
-                if not self._ended:  # cancelled
-                    self._work.close()
+            if not whole.done():
+                await asyncio.shield(self._kill())
+                await asyncio.wait([whole], timeout=GRACE)  # to the end of its output, so that nothing is left open
             whole.cancel()
             await asyncio.gather(whole, return_exceptions=True)
-            self._process._transport.close()  # type: ignore[attr-defined] # its pipes, whatever became of them
         return self._finished()
 
-    async def _end(self) -> None:
+    async def _kill(self) -> None:
         await _command("kill", self._name)
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        await self._process.wait()
 
     def _finished(self) -> Finished:
         code = self._process.returncode
@@ -149,8 +144,9 @@ class _Container:
         assert stream is not None
         while data := await stream.read(64 * KIB):
             self._output.add(data)
-            if self._output.total > FLOOD * self._config.output_kb * KIB:
-                raise _Flood
+            if self._output.total > FLOOD * self._config.output_kb * KIB and not self._ended:
+                self._ended = f"it wrote more than {FLOOD * self._config.output_kb} KiB"
+                await self._kill()
 
     async def _read_work(self) -> None:
         # As it comes from the container it is not to be trusted to be an archive, nor to be of its size.
@@ -160,12 +156,8 @@ class _Container:
         while data := await stream.read(256 * KIB):
             if self._work.size + len(data) > room:
                 self._lost = "the work directory is too large to be kept"
-            elif not self._lost:
+            elif not self._lost and self._work.fd >= 0:
                 self._work.write(data)
-
-
-class _Flood(Exception):
-    """A block writes without end."""
 
 
 async def _command(*arguments: str) -> tuple[int, str]:
