@@ -59,6 +59,25 @@ def test_a_graph_says_who_may_follow_whom() -> None:
     assert said == ["boss", "planner", "coder", "tester", "coder", "tester", "planner", "ended"]
 
 
+@pytest.mark.semantics("S2.12", "S1.26")
+def test_a_research_team_plans_writes_code_runs_it_and_reads_what_comes_out(sandbox: None) -> None:
+    lines = printed("research_team.py").splitlines()
+    names = ("admin", "planner", "critic", "engineer", "executor", "scientist")
+    assert [line.partition(":")[0] for line in lines if line.partition(":")[0] in names] == [
+        "admin",
+        "planner",
+        "critic",
+        "planner",
+        "admin",
+        "engineer",
+        "executor",
+        "scientist",
+    ]
+    assert "executor: exitcode: 0 (execution succeeded)" in lines
+    assert "Code output: agent 3" in lines
+    assert lines[-1] == "ended: scientist said 'TERMINATE'"
+
+
 @pytest.mark.semantics("S2.16")
 def test_a_group_chat_is_one_agent_of_another() -> None:
     out = printed("society_of_mind.py").splitlines()

@@ -23,8 +23,8 @@ def spoken(lines: list[Any]) -> list[tuple[str, str]]:
     return [(line["speaker"], line["content"]) for line in lines if line["type"] == "message"]
 
 
-TEAMS = [EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data", "mcp", "society")]
-TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data", "mcp", "society")]
+TEAMS = [EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data", "mcp", "society", "magentic")]
+TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data", "mcp", "society", "magentic")]
 
 
 @pytest.mark.parametrize("path", TEAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -35,7 +35,7 @@ def test_team_files_are_valid_and_begin_with_how_to_run_them(rostra: Cli, path: 
 
 
 def test_scripted_variants_differ_from_their_teams_in_the_model_only() -> None:
-    for example in ("hello", "review", "data", "mcp", "society"):
+    for example in ("hello", "review", "data", "mcp", "society", "magentic"):
         team, scripted = ((EXAMPLES / example / name).read_text(encoding="utf-8") for name in ("team.toml", "scripted.toml"))
         ours, theirs = (text[text.index("[team]") :].splitlines() for text in (team, scripted))
         differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
@@ -58,6 +58,16 @@ def test_what_a_panel_comes_to_is_one_turn_outside(rostra: Cli) -> None:
         ("panel", "It is ready, but should not go out before a weekend."),
         ("chief", "Then we ship on Monday. DECIDED"),
     ]
+
+
+def test_a_planner_notices_that_nothing_moves_and_plans_anew(rostra: Cli) -> None:
+    lines = rostra("run", str(EXAMPLES / "magentic" / "scripted.toml"), "Double a number.", "--json").lines
+    said = spoken(lines)
+    workers = [name for name, _ in said[2::2]]
+    assert ([name for name, _ in said[1::2]], workers) == (["planner"] * 6, ["coder", "tester", "coder", "coder", "tester"])
+    assert said[7][1].startswith("2 steps brought nothing. It takes text, too. 1. coder checks the type first.")
+    assert said[-1] == ("planner", "def double(x: float) -> float: return 2 * float(x)")
+    assert lines[-1]["outcome"] == "ended"
 
 
 def test_functions_are_agents(rostra: Cli) -> None:
