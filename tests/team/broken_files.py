@@ -306,6 +306,13 @@ BROKEN = [
         "agents.c.system_message",
         "a handler has no such key",
     ),
+    one(
+        "embeddings of a model that makes none",
+        '[models.s]\napi = "recorded"\nrecording = "things.py"\n[agents.c]\nkind = "teachable"\nembeddings = "s"\n',
+        6,
+        "agents.c.embeddings",
+        'only a model with api = "openai" makes embeddings',
+    ),
     one("no reference", '[agents.c]\ntools = ["things.work"]\n', 2, "agents.c.tools[0]", '"things.work" is no module:name'),
     one(
         "an unknown module",

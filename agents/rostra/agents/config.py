@@ -57,6 +57,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_tool_rounds: Annotated[int, Meta(ge=0, le=1000)] = 10
     model_options: dict[str, Any] = {}
     state: Literal["memory", "sqlite"] = "memory"
+    embeddings: str = ""
+    """teachable: the model by whose embeddings memos are found; empty: by their words."""
 
 
 class BadAgent(RostraError):
@@ -159,6 +161,11 @@ def _conversable(
 
         if memory is None:
             raise BadAgent(name, "a teachable agent needs a place for its memos")
+        if config.embeddings:
+            from .models.gateway_model import GatewayModel
+
+            assert client is not None  # its model was made with it
+            options |= {"embeddings": GatewayModel(client, config.embeddings), "embeddings_name": config.embeddings}
         return TeachableAgent(name, memory=memory, **options)
     kinds: dict[str, type[ConversableAgent]] = {
         "assistant": AssistantAgent,

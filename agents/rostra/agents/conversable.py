@@ -203,6 +203,10 @@ class ConversableAgent:
         """What its model is sent for the conversation `messages`."""
         return build_prompt(messages, self.name, self.system_message, context.introduction)
 
+    async def prompted(self, messages: Sequence[ChatMessage], context: Context) -> list[ChatMessage]:
+        """As `prompt`, with what has to be looked up first."""
+        return self.prompt(messages, context)
+
     # ---- conversations of two
 
     def dialogue(self, partner: "Partner | str") -> Dialogue:

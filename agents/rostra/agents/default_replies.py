@@ -74,7 +74,7 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
             raise RuntimeError(f"the assistant {agent.name} has no model")
         return NEXT
     context, messages = conversation.context, conversation.messages
-    prompt, own = agent.prompt(messages, context), agent.executed.joined(agent.private).within(agent.offered)
+    prompt, own = await agent.prompted(messages, context), agent.executed.joined(agent.private).within(agent.offered)
     await agent.offered.ready()
     await agent.offered.ready()
     before, made, rounds = completions(conversation.stored, agent.name), 0, list[ToolRound]()

@@ -10,7 +10,7 @@ import msgspec
 
 from rostra.protocol import GATEWAY, BadName, Client, Incoming, Member, Refused, Service, Usage, redaction
 from rostra.protocol.chat import Payload
-from rostra.protocol.completion import Completion, CompletionRequest
+from rostra.protocol.completion import Completion, CompletionRequest, Embeddings, EmbedRequest
 from rostra.protocol.failpoints import passing
 from rostra.protocol.names import check_topic
 from rostra.protocol.redaction import Pieces
@@ -80,6 +80,7 @@ class Gateway:
         """Per model; replaced, never changed in place."""
         self.service = Service(client, concurrency=CONCURRENCY)
         self.service.method("complete", CompletionRequest, self._complete)
+        self.service.method("embed", EmbedRequest, self._embed)
         self.service.method("stats", None, self._stats)
 
     async def aclose(self) -> None:
@@ -91,6 +92,24 @@ class Gateway:
                 await close()
         if self._recorder:
             self._recorder.close()
+
+    async def _embed(self, request: EmbedRequest, _: Incoming) -> Embeddings:
+        model = self._models.get(request.model)
+        if model is None:
+            raise ModelError(f"there is no model {request.model!r}; there are: {', '.join(sorted(self._models)) or 'none'}")
+        embed = getattr(model, "embed", None)
+        if embed is None:
+            raise ModelError(f"the model {request.model!r} makes no embeddings")
+        try:
+            made: Embeddings = await embed(request.texts)
+        except ModelError as error:
+            self._count(request.model, errors=1)
+            log.warning("model %s: %s", request.model, error)
+            raise
+        config = self._configs.get(request.model)
+        usage = msgspec.structs.replace(made.usage, cost=cost_of(made.usage, config)) if config else made.usage
+        self._count(request.model, calls=1, usage=usage)
+        return msgspec.structs.replace(made, usage=usage)
 
     async def _stats(self, _: None, request: Incoming) -> dict[str, ModelStats]:
         return self.stats

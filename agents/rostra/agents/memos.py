@@ -34,6 +34,13 @@ CREATE TRIGGER IF NOT EXISTS memo_out AFTER DELETE ON memo BEGIN
 END;
 """
 
+VECTORS = """
+CREATE TABLE IF NOT EXISTS vector (
+    number INTEGER NOT NULL REFERENCES memo (number) ON DELETE CASCADE, model TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (number, model)
+) WITHOUT ROWID;
+"""
+
 _WORD = re.compile(r"\w+")
 _COMMON = frozenset(
     """a an and are as at be but by can could did do does for from had has have how i if in into is it its me my no not of on or
@@ -64,7 +71,8 @@ class Memos:
             Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.executescript(SCHEMA)
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.executescript(SCHEMA + VECTORS)
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM memo").fetchone()[0])
@@ -90,6 +98,25 @@ class Memos:
         ranked = "SELECT rowid FROM found WHERE found MATCH ? ORDER BY bm25(found, 2.0, 1.0), rowid DESC LIMIT ?"
         numbers = [row[0] for row in self._db.execute(ranked, (query, min(most, MOST)))]
         return [memo for memo in map(self.get, numbers) if memo]
+
+    def without_vector(self, model: str, most: int) -> list[Memo]:
+        """Memos that have no vector of `model` yet, the newest first, `most` at most."""
+        query = """SELECT number FROM memo WHERE number NOT IN (SELECT number FROM vector WHERE model = :model)
+                   ORDER BY number DESC LIMIT :most"""
+        numbers = [row[0] for row in self._db.execute(query, {"model": model, "most": most})]
+        return [memo for memo in map(self.get, numbers) if memo]
+
+    def keep_vector(self, number: int, model: str, vector: bytes) -> None:
+        """Keep what `model` made of a memo; nothing happens when the memo was forgotten meanwhile."""
+        known = {"number": number, "model": model, "data": vector}
+        self._db.execute(
+            "INSERT OR REPLACE INTO vector SELECT number, :model, :data FROM memo WHERE number = :number",
+            known,
+        )
+
+    def vectors(self, model: str) -> list[tuple[int, bytes]]:
+        """Numbers of memos, and their vectors by `model`."""
+        return list(self._db.execute("SELECT number, data FROM vector WHERE model = :model", {"model": model}))
 
     def get(self, number: int) -> Memo | None:
         """The memo `number`."""

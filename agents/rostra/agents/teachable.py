@@ -10,6 +10,7 @@ from rostra.protocol import ChatMessage
 
 from .assistant import AssistantAgent
 from .memos import Memo, Memos
+from .recall import Embedder, Recall
 from .responder import Context
 from .tools import FunctionTool
 
@@ -25,25 +26,45 @@ class TeachableAgent(AssistantAgent):
     """An `AssistantAgent` with memos. `memory`: their file, or `Memos`; they are kept across chats and restarts.
 
     Its model keeps memos by calling the tool `remember`, and people's ratings become memos. At most ten, those that fit the
-    message best, are shown to the model behind it; they are never part of the conversation.
+    message best, are shown to the model behind it; they are never part of the conversation. `embeddings`: what makes vectors of
+    texts, by whose nearness memos are found then (`embeddings_name`: the name under which these are kept); default: by words.
     """
 
-    def __init__(self, name: str, system_message: str = SYSTEM_MESSAGE, *, memory: Memos | Path | str, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        system_message: str = SYSTEM_MESSAGE,
+        *,
+        memory: Memos | Path | str,
+        embeddings: Embedder | None = None,
+        embeddings_name: str = "default",
+        **options: Any,
+    ) -> None:
         super().__init__(name, system_message, **options)
         self.memos = memory if isinstance(memory, Memos) else Memos(memory)
         told = "Keep something for later conversations."
+        self._recall = Recall(self.memos, embeddings, embeddings_name) if embeddings else None
         remember = FunctionTool(self._remember, name="remember", description=told, repeatable=True)
         self.offered.add(remember)
         self.private.add(remember)  # nobody else may teach it by a call
 
-    def prompt(self, messages: Sequence[ChatMessage], context: Context) -> list[ChatMessage]:
-        """See `ConversableAgent.prompt`."""
-        prompt = super().prompt(messages, context)
+    async def prompted(self, messages: Sequence[ChatMessage], context: Context) -> list[ChatMessage]:
+        """See `ConversableAgent.prompted`."""
+        prompt = await super().prompted(messages, context)
         last = next((place for place in range(len(prompt) - 1, -1, -1) if prompt[place].role == "user"), -1)
-        memos = self.memos.find(prompt[last].text) if last >= 0 else []
+        memos = await self._recalled(prompt[last].text, context) if last >= 0 else []
         if memos:
             prompt[last] = _with(prompt[last], memos)
         return prompt
+
+    async def _recalled(self, text: str, context: Context) -> list[Memo]:
+        if self._recall is None:
+            return self.memos.find(text)
+        before = len(context.usage)
+        memos = await self._recall.find(text, context.usage)
+        for used in context.usage[before:]:
+            self.spending.add(used)
+        return memos
 
     async def _remember(
         self,

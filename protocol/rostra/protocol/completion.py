@@ -49,3 +49,20 @@ class Completion(Payload, frozen=True, kw_only=True):
     model: str = ""
     """The model that answered, which may be a fallback."""
     finish_reason: str = ""
+
+
+class EmbedRequest(Payload, frozen=True, kw_only=True):
+    """Body of the request `embed`."""
+
+    texts: tuple[str, ...]
+    model: str = "default"
+    """A name from the team file's [models]."""
+    agent: str = ""
+
+
+class Embeddings(Payload, frozen=True, kw_only=True):
+    """Answer to `embed`: for each text its vector, 32-bit floats, little-endian."""
+
+    vectors: tuple[bytes, ...]
+    usage: Usage = Usage()
+    model: str = ""

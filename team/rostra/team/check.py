@@ -194,6 +194,11 @@ class _Checks:
     def _model_of(self, path: Path, agent: AgentTable) -> None:
         if "model" not in KEYS_OF_KIND[agent.kind]:
             return
+        if agent.embeddings and agent.embeddings not in self.tables.models:
+            there_is = shapes.suggestion(agent.embeddings, self.tables.models)
+            self._say((*path, "embeddings"), f"there is no [models.{agent.embeddings}]{there_is}")
+        elif agent.embeddings and self.tables.models[agent.embeddings].api != "openai":
+            self._say((*path, "embeddings"), 'only a model with api = "openai" makes embeddings')
         if agent.model and agent.model not in self.tables.models:
             there_is = shapes.suggestion(agent.model, self.tables.models)
             self._say((*path, "model"), f"there is no [models.{agent.model}]{there_is}")

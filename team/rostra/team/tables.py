@@ -198,6 +198,9 @@ class AgentTable(Table, frozen=True):
     code_execution: Annotated[CodeTable | None, Meta(description="Runs the code it receives, in a sandbox.")] = None
     max_tool_rounds: Annotated[int, Meta(ge=0, le=1000, description="Rounds of tool calls within one turn.")] = 10
     model_options: Annotated[dict[str, Any], Meta(description="Sent with its requests: temperature, max_tokens, …")] = {}
+    embeddings: Annotated[
+        str, Meta(description="teachable: of [models]; memos are found by its embeddings; default: by their words.")
+    ] = ""
     state: Annotated[
         Literal["memory", "sqlite"],
         Meta(
@@ -249,7 +252,7 @@ _ANSWERING = frozenset({"executes", "human_input", "max_replies", "default_reply
 
 KEYS_OF_KIND: dict[str, frozenset[str]] = {
     "assistant": _MODELLED | _ANSWERING,
-    "teachable": _MODELLED | _ANSWERING,
+    "teachable": _MODELLED | _ANSWERING | {"embeddings"},
     "conversable": _MODELLED | _ANSWERING | {"code_execution"},
     "user_proxy": _ANSWERING | {"code_execution"},
     "handler": frozenset({"handler"}),

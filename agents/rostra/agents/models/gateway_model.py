@@ -1,14 +1,14 @@
 """The model of an agent: whatever the gateway makes of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from rostra.protocol import GATEWAY, BadMessage, Client, PeerLost, RequestError, Stopping, Subscription, TooLarge
 from rostra.protocol.chat import Delta
-from rostra.protocol.completion import Completion, CompletionRequest, StreamTo
+from rostra.protocol.completion import Completion, CompletionRequest, Embeddings, EmbedRequest, StreamTo
 from rostra.protocol.errors import UnknownCode
 from rostra.protocol.ids import new_id
 
@@ -17,6 +17,8 @@ from .pieces import Shown
 
 ABSENT = 60.0
 """Seconds that a gateway may take to be started again."""
+EMBEDDING = 60.0
+"""Seconds that embeddings may take: a model waits for them before it is asked."""
 PAUSE = 0.25
 """Seconds between two tries while it shuts down."""
 
@@ -45,6 +47,19 @@ class GatewayModel:
         if stream is not None:
             return await self._ask(msgspec.structs.replace(request, stream=stream))
         return await self._watched(request, on_delta)
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """The vectors of some texts; raises `ModelError`."""
+        request = EmbedRequest(texts=tuple(texts), model=self.model)
+        try:
+            made: Embeddings = await self._client.request(
+                GATEWAY, "embed", request, reply=Embeddings, timeout=EMBEDDING, absent=self._absent
+            )
+        except RequestError as error:
+            raise _model_error(error) from error
+        except (TooLarge, BadMessage) as error:
+            raise ModelError(f"no request or answer for a model: {error}", peer=GATEWAY) from error
+        return made
 
     async def _watched(self, request: CompletionRequest, on_delta: Callable[[str], None]) -> Completion:
         topic, shown = f"delta.{new_id().hex()}", Shown(on_delta)

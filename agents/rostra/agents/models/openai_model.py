@@ -12,14 +12,15 @@ import logging
 import os
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
+from array import array
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rostra.protocol import Usage, redaction
-from rostra.protocol.completion import Completion, CompletionRequest
+from rostra.protocol.completion import Completion, CompletionRequest, Embeddings
 from rostra.protocol.redaction import MASK, Redactor
 
 from .backoff import FIRST, LONGEST_ORDERED, backoff, retry_after
@@ -135,6 +136,40 @@ class OpenAIModel:
         if schema and not completion.tool_calls:
             completion = msgspec.structs.replace(completion, content=without_fence(completion.content))
         return completion
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """The vectors of some texts, by the server's `/embeddings`; raises `ModelError`."""
+        attempt = 0
+        while True:
+            await self._pace.wait()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    return await self._embedded(list(texts))
+            except TimeoutError:
+                failure = ModelError(f"no answer within {self._timeout:g} s", retryable=True)
+            except ModelError as error:
+                failure = error
+            pause = max(backoff(attempt, self._first), failure.details.get("retry_after") or 0)
+            attempt += 1
+            if not failure.retryable or attempt > self._retries or pause > LONGEST_ORDERED:
+                raise failure
+            await asyncio.sleep(pause)
+
+    async def _embedded(self, texts: list[str]) -> Embeddings:
+        openai = self._openai
+        try:
+            answer = await self._client.embeddings.create(model=self.model, input=texts, encoding_format="float")
+            found = sorted((each.index, array("f", each.embedding)) for each in answer.data)
+            if [index for index, _ in found] != list(range(len(texts))):
+                raise ValueError(f"{len(found)} vectors for {len(texts)} texts")
+        except openai.APIStatusError as error:
+            raise self._refused(error) from None
+        except openai.APIError as error:
+            raise ModelError(self._redacted(error.message), retryable=True) from None
+        except (ValueError, TypeError, AttributeError) as error:  # the SDK does not look at what the server sends
+            raise ModelError(self._redacted(f"the server sent no embeddings: {error}"), retryable=True) from None
+        usage = Usage(model=self.model, prompt_tokens=getattr(answer.usage, "prompt_tokens", None) or 0)
+        return Embeddings(vectors=tuple(vector.tobytes() for _, vector in found), usage=usage, model=self.model)
 
     async def _attempts(self, request: CompletionRequest, options: Body, messages: list[Body], shown: Shown) -> Completion:
         """Attempts until one succeeds, or none is left.
