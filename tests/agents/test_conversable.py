@@ -343,7 +343,7 @@ async def test_code_goes_back_to_ones_own_last_message(monkeypatch: pytest.Monke
 
     ran: list[str] = []
 
-    async def run(self: CodeRunner, blocks: Sequence[CodeBlock], chat: str = "") -> tuple[int, str]:
+    async def run(self: CodeRunner, blocks: Sequence[CodeBlock], chat: str = "", approval: object = None) -> tuple[int, str]:
         ran.extend(block.code for block in blocks)
         return len(ran) - 1, "out"
 

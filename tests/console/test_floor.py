@@ -108,7 +108,13 @@ def test_ctrl_c_asks_the_admin_who_says_something_or_passes_the_floor_on(rostra:
     assert said == [("you", "begin"), ("bob", "two"), ("you", "thank you")]
     assert lines[-1]["stop_reason"] == "enough"
     controls = [(line["what"], line["agent"]) for line in lines if line["type"] == "control"]
-    assert controls == [("takeover", "you"), ("next", "bob"), ("takeover", "you"), ("stop", "")]
+    assert controls == [
+        ("takeover", "you"),
+        ("next", "bob"),
+        ("answer", "you"),
+        ("takeover", "you"),
+        ("stop", ""),
+    ]
     assert rostra("chat", "verify", "c-1", "--json").json["intact"] is True
 
 

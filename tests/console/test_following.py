@@ -13,6 +13,7 @@ import pytest
 from tests import processes
 
 from rostra.broker.memory import MemoryBroker
+from rostra.console.connection import person_name
 from rostra.console.following import Chat, Followed, Reconnected
 from rostra.console.live import Live
 from rostra.console.person import Person
@@ -217,7 +218,7 @@ async def test_a_person_answers_a_question(there: Transcriber, console: Client, 
         there.end()
 
     shown = await watched(there, console, typist.person, act)
-    assert there.items[7].answer == Answer(text="blue", by="console-abcdef")
+    assert there.items[7].answer == Answer(text="blue", by=person_name())
     assert "? coder asks (question 7):\n    Which colour?\n" in shown
 
 
@@ -251,7 +252,7 @@ async def test_a_question_that_somebody_else_answers_is_taken_back(there: Transc
 
     shown = await watched(there, console, typist.person, act)
     assert "question 1 is answered" in shown
-    assert there.items[2].answer == Answer(text="that", by="console-abcdef")
+    assert there.items[2].answer == Answer(text="that", by=person_name())
 
 
 async def test_a_question_that_was_open_before_is_asked(there: Transcriber, console: Client, typist: Typist) -> None:

@@ -304,6 +304,11 @@ def test_nothing_is_left_running(rostra: Cli, team_file: Write) -> None:
     assert not [pid for pid in pids if alive(pid)]
 
 
+def test_no_process_leaves_a_warning_behind(rostra: Cli, team_file: Write) -> None:
+    done = rostra("run", scripted(team_file, PLAIN), "x", PYTHONWARNINGS="default", XDG_RUNTIME_DIR="")
+    assert "Warning" not in done.err
+
+
 def test_the_same_team_runs_side_by_side(rostra: Cli, team_file: Write) -> None:
     path = scripted(team_file, 'ada = [{ text = "DONE", delay = 0.5 }]\nbob = []\n')
     both = [rostra.start("run", path, "begin", "--chat", f"c-{number}") for number in range(2)]

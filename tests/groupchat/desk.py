@@ -23,9 +23,11 @@ from rostra.groupchat.inputs import (
     Journal,
     Loaded,
     Mark,
+    Petition,
     Publish,
     Select,
     Selected,
+    Ticked,
     Tried,
     Withdraw,
 )
@@ -36,8 +38,8 @@ from rostra.groupchat.rows import Row, Settings, genesis, plain_columns, row_has
 from rostra.groupchat.rules import rules_of
 from rostra.groupchat.scribe import opening_row
 from rostra.groupchat.selection import Chosen, Situation, Unchosen, rotation
-from rostra.protocol import ChatMessage, Member, TurnReply, Usage
-from rostra.protocol.chat import ChatEvent, Control, ControlKind, Record, Result, Why
+from rostra.protocol import Answer, ChatMessage, Member, TurnReply, Usage
+from rostra.protocol.chat import ChatEvent, Control, ControlKind, InboxItem, Record, Result, Why
 
 Kind = Literal["lost", "raised", "final", "absent", "broker"]
 
@@ -61,6 +63,7 @@ class Desk:
         self.closed = [1]
         """The numbers of the rows, in the order in which they were closed."""
         self.withdrawn: list[str] = []
+        self.petitions: list[Petition] = []
         self.state = "running"
         self._controls = 0
         self.now_ms, self.epoch, self._ids = 1000, 0, 0
@@ -126,6 +129,8 @@ class Desk:
                 self.state = state
             case Withdraw(agent):
                 self.withdrawn.append(agent)
+            case Petition():
+                self.petitions.append(effect)
             case Acknowledge(id_, message):
                 self.heard[id_] = message
             case Publish(event):
@@ -165,6 +170,18 @@ class Desk:
         id_ = b"control %8d" % self._controls
         self.handle(Controlled(id_, Control(what=what, by="console-1", **rest)))
         return self.heeds.get(id_, "not heard")
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self.handle(Ticked())
+
+    def person(self, text: str | None, by: str = "console-1") -> str:
+        """Somebody (by "": the default; None: nobody) answers the chat's last petition."""
+        petition = self.petitions[-1]
+        answer = None if text is None else Answer(text=text, by=by, origin=by, at_ms=self.now_ms)
+        item = InboxItem(number=len(self.petitions), question=petition.question, answer=answer)
+        self.handle(Controlled(petition.id, Control(what="answer", by=by, item=item)))
+        return self.heeds.get(petition.id, "not heard")
 
     def select(self) -> None:
         """Choose the next in rotation, by the rules."""

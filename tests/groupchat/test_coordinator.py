@@ -582,7 +582,8 @@ async def test_a_member_answers_no_question_to_people(join: Join, held: Open) ->
         with pytest.raises(Refused, match="members"):
             await a.request(COORDINATOR, "inbox.answer", InboxAnswer(number=number, text="yes", by="console-1"))
         await console.request(COORDINATOR, "inbox.answer", InboxAnswer(number=number, text="no"), reply=InboxItem)
-        assert await asking == Answer(text="no", by="console-1")
+        answer = await asking
+        assert (answer.text, answer.by, answer.origin) == ("no", "console-1", "console-1")
 
 
 async def test_why_tells_of_the_open_turn_too(join: Join, held: Open) -> None:

@@ -45,7 +45,7 @@ BROKEN = [
         "[budget]\nbananas = 3\n",
         2,
         "budget.bananas",
-        "there is no such key here; there is tokens, cost, seconds",
+        "there is no such key here; there is tokens, cost, seconds, person",
     ),
     one(
         "a text for a number",

@@ -32,6 +32,11 @@ def test_without_it_the_places_are_those_of_xdg(monkeypatch: pytest.MonkeyPatch,
     assert places.runtime == tmp_path / "XDG_RUNTIME_DIR" / "rostra"
 
 
+def test_a_machine_without_a_runtime_directory_is_no_reason_for_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)  # warnings are errors here
+    assert Places.here({}).runtime.is_absolute()
+
+
 def test_the_sockets_are_this_users_alone(places: Places) -> None:
     directory = places.instance("review", "review-2")
     for path in (directory, directory.parent, directory.parent.parent):

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from rostra.protocol import Client, RostraError
+from rostra.protocol.people import Asking
 
 from .code.config import CodeExecution
 from .responder import Responder
@@ -29,6 +30,8 @@ MODELLED = (
     "max_replies",
     "default_reply",
     "code_execution",
+    "approval",
+    "person",
 )
 
 
@@ -59,6 +62,10 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     state: Literal["memory", "sqlite"] = "memory"
     embeddings: str = ""
     """teachable: the model by whose embeddings memos are found; empty: by their words."""
+    approval: tuple[str, ...] = ()
+    """Of the tools that run here, those each call of which a person must approve; `*`: all."""
+    person: Asking | None = None
+    """How its person is asked."""
 
 
 class BadAgent(RostraError):
@@ -135,8 +142,13 @@ def _conversable(
     if config.handler:
         raise BadAgent(name, f"the kind {config.kind} has no 'handler'")
     run_here = {*config.tools, *config.executes} if executes is None else {*executes, *config.executes}
+    asking = config.person or Asking()
     loaded = {spec: _tools(spec, base, toolkit) for spec in dict.fromkeys([*config.tools, *config.executes])}
+    for spec, tools in loaded.items():
+        if "*" in config.approval or spec in config.approval or (spec in toolkit and toolkit[spec].approval):
+            loaded[spec] = [tool.needing(asking) for tool in tools]
     options: dict[str, Any] = {
+        "asking": asking,
         "description": config.description or None,
         "max_consecutive_auto_reply": config.max_replies,
         "default_auto_reply": config.default_reply,

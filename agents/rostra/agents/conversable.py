@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from rostra.protocol import Ballot, ChatMessage, Proposal, Question
+from rostra.protocol.people import Asking
 
 from .adapt import call
 from .default_replies import DEFAULT_REPLIES
@@ -45,7 +46,8 @@ class ConversableAgent:
     to whom its model may give the floor. `code_execution_config`: a `CodeExecution`, or False. `model`: what completes;
     `model_name`: a name from the team file's [models]; `model_options`: temperature and the like. `human`: where a person is
     asked when the context does not say; default: this terminal. `bus`: where agents that are only named are asked. `callers`: per
-    tool, the names of the agents for whom it is run; default: for anybody who calls it.
+    tool, the names of the agents for whom it is run; default: for anybody who calls it. `asking`: how long a person's
+    answer is waited for, and what holds without one.
 
     It is a `Responder`: in a group chat its conversation is what the chat's context shows, and it keeps no state of its own
     there, so it can be restarted between two turns.
@@ -78,6 +80,7 @@ class ConversableAgent:
         human: HumanInput | None = None,
         bus: "Client | None" = None,
         callers: Mapping[str, Collection[str]] | None = None,
+        asking: Asking | None = None,
     ) -> None:
         if human_input_mode not in ("ALWAYS", "TERMINATE", "NEVER"):
             raise ValueError(f"human_input_mode is ALWAYS, TERMINATE or NEVER, not {human_input_mode!r}")
@@ -89,6 +92,7 @@ class ConversableAgent:
         )
         self.model, self.model_name, self.model_options = model, model_name, dict(model_options or {})
         self.max_tool_rounds, self.human, self.bus, self._callers = max_tool_rounds, human, bus, callers
+        self.asking = asking or Asking()
         self.spending = Spending()
         """What its model has used, per model."""
         self.is_termination = is_termination_msg or (lambda message: message.content == "TERMINATE")
@@ -103,7 +107,7 @@ class ConversableAgent:
         if code_execution_config:
             from . import code
 
-            self.code = code.CodeRunner(code_execution_config)
+            self.code = code.CodeRunner(code_execution_config, self.asking)
         self._hooks: dict[str, list[Callable[..., Any]]] = {}
         self._chain = ReplyChain(DEFAULT_REPLIES)
         self._dialogues: dict[Partner, Dialogue] = {}

@@ -59,7 +59,8 @@ async def code_blocks(agent: "ConversableAgent", conversation: Conversation) -> 
     """Run the code in the last messages, where this agent runs code."""
     if agent.code is None:
         return NEXT
-    output = await agent.code.reply(conversation.messages, agent.name, conversation.context.chat)
+    context = conversation.context
+    output = await agent.code.reply(conversation.messages, agent.name, context.chat, agent.person(context))
     return NEXT if output is None else (True, ChatMessage(content=output, metadata={COMPLETIONS: 0, OUTPUT: True}))
 
 
@@ -117,7 +118,15 @@ async def _ask(agent: "ConversableAgent", conversation: Conversation, *, termina
     empty = "empty: stop" if terminated else "empty: an automatic reply"
     whom = f" to {conversation.sender_name}" if conversation.sender_name else ""
     text = f"{agent.name}, your answer{whom} ({empty}; exit: stop):"
-    question = Question(text=text, chat=conversation.context.chat, agent=agent.name)
+    question = Question(
+        text=text,
+        chat=conversation.context.chat,
+        agent=agent.name,
+        kind="turn",
+        default=agent.asking.default,
+        seconds=agent.asking.seconds,
+        assignee=agent.asking.assignee,
+    )
     answer = await agent.person(conversation.context).ask(question)
     return answer.text, answer.by
 

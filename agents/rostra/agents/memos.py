@@ -6,10 +6,11 @@ A memo says when it matters and what is to be remembered then. Ranking is that o
 import hashlib
 import re
 import sqlite3
-import time
 from pathlib import Path
 
 import msgspec
+
+from rostra.protocol.clock import wall_ms
 
 MOST = 10
 """Memos that are shown to a model at once, at most."""
@@ -85,7 +86,7 @@ class Memos:
         key = hashlib.sha256(f"{len(topic)} {topic}{content}".encode()).digest()
         self._db.execute(
             "INSERT OR IGNORE INTO memo (digest, topic, content, source, made_ms) VALUES (?, ?, ?, ?, ?)",
-            (key, topic, content, source, time.time_ns() // 1_000_000),
+            (key, topic, content, source, wall_ms()),
         )
         return _memo(self._db.execute(f"{_SELECT} WHERE digest = ?", (key,)).fetchone())
 

@@ -1,11 +1,11 @@
 """The state of an agent on disk; only an agent that keeps it there loads this."""
 
 import sqlite3
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rostra.protocol import ChatMessage
+from rostra.protocol.clock import wall_ms
 from rostra.protocol.frames import decode_body, encode_body
 
 from .state import KEPT_ANSWERS
@@ -53,7 +53,7 @@ class SqliteStore:
         rows = [(chat, place + number, encode_body(message)) for number, message in enumerate(messages)]
         with _transaction(self._db):
             self._db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
-            self._db.execute("INSERT OR REPLACE INTO chat VALUES (?, ?)", (chat, time.time_ns() // 1_000_000))
+            self._db.execute("INSERT OR REPLACE INTO chat VALUES (?, ?)", (chat, wall_ms()))
 
     def back_to(self, chat: str, place: int) -> None:
         """See `Store`."""

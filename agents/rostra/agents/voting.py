@@ -62,6 +62,7 @@ async def _by_person(agent: "ConversableAgent", proposal: Proposal, context: Con
             options=proposal.options,
             default="",
             seconds=proposal.seconds,
+            assignee=agent.asking.assignee,
         )
         answer = await agent.person(context).ask(asked)
         if not answer.by:

@@ -5,6 +5,7 @@ import itertools
 import time
 from collections import Counter
 
+from rostra.protocol.clock import wall_ms
 from rostra.protocol.transport import Listener
 
 from .core import Core, Output, ToAll, ToDisk
@@ -45,7 +46,7 @@ class MemoryBroker:
         self._links.pop(link.route, None)
 
     def _clock(self) -> None:
-        self.core.now, self.core.wall_ms = time.monotonic(), time.time_ns() // 1_000_000
+        self.core.now, self.core.wall_ms = time.monotonic(), wall_ms()
 
     def _received(self, route: bytes, peer: bytes, head: bytes, body: bytes) -> None:
         self._clock()

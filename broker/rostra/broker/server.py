@@ -19,6 +19,7 @@ from zmq.backend import Socket as Backend
 
 from rostra.protocol.address import events_address
 from rostra.protocol.bundles import BETWEEN_PEERS, MARK
+from rostra.protocol.clock import wall_ms
 from rostra.protocol.failpoints import passing
 from rostra.protocol.keys import KeyRing, NoKey
 from rostra.protocol.limits import MAX_HEAD
@@ -163,7 +164,7 @@ class Server:
                     continue
                 core.routed += routed
                 routed = 0
-                core.now, core.wall_ms = time.monotonic(), time.time_ns() // 1_000_000
+                core.now, core.wall_ms = time.monotonic(), wall_ms()
                 if route == self._poke.route:
                     self._stored(core)
                     continue
@@ -173,7 +174,7 @@ class Server:
 
     def _look(self, core: Core) -> None:
         """Subscriptions that arrived, keys that are gone, leases that ended."""
-        core.now, core.wall_ms = time.monotonic(), time.time_ns() // 1_000_000
+        core.now, core.wall_ms = time.monotonic(), wall_ms()
         while int(self._events.get(zmq.EVENTS)) & zmq.POLLIN:
             frame = self._events.recv(copy=False)
             self._subscription(core, frame.bytes, _user(frame) if self._guard else "")

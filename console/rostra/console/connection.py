@@ -1,7 +1,9 @@
 """Finds the broker of a running team, and connects to it."""
 
 import os
+import pwd
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,10 +11,22 @@ from pathlib import Path
 from rostra.protocol import BrokerLost, Client
 from rostra.protocol.chat import ChatInfo
 
+MAX_NAME = 200
+"""Characters of a person's name that the inbox takes."""
+
 
 def console_name() -> str:
     """A name for this console: `console-` and six hexadecimal digits."""
     return f"console-{secrets.token_hex(3)}"
+
+
+def person_name() -> str:
+    """Who sits at this console: the name of the account, and of the machine."""
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container, an account may have a number only
+        account = str(os.getuid())
+    return f"{account}@{socket.gethostname()}"[:MAX_NAME]
 
 
 def broker_address(team: str = "") -> str:

@@ -6,12 +6,13 @@ JSON and JSON Lines hold every row with its hash, so that `rostra replay` can ch
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage, Payload, Record
+from rostra.groupchat.floor import sentence
+from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage, Control, Payload, Record
 
 from . import jsonlines
 from .terminal import clean
@@ -70,19 +71,46 @@ def _parts(message: ChatMessage) -> list[tuple[str, str]]:
     return parts
 
 
-def _votes(chat: Exported, sequence: int) -> Iterator[list[str]]:
-    """The votes after a message, as lines: what came of each, and the ballots."""
+class Aside(msgspec.Struct, frozen=True):
+    """What stands beside the messages: lines, and what they are about word by word."""
+
+    lines: tuple[str, ...]
+    detail: str = ""
+
+
+def _asides(chat: Exported) -> dict[int, list[Aside]]:
+    """Votes, controls and the answers of people, by the place of the message after which they stand."""
+    asides: dict[int, list[Aside]] = {}
+    place = 0
     for record in chat.records:
-        why = record.why
-        if (
-            record.kind == "vote"
-            and not record.rewound
-            and why is not None
-            and why.sequence == sequence
-            and why.tally is not None
-        ):
+        place = record.sequence or place
+        control, why = record.control, record.why
+        if control is not None:
+            if control.what == "rewind":  # what stood beside the messages that it took back stands before it
+                place = control.sequence
+                for later in sorted(one for one in asides if one > place):
+                    asides.setdefault(place, []).extend(asides.pop(later))
+            asides.setdefault(place, []).append(_controlled(record, control))
+        elif record.kind == "vote" and not record.rewound and why is not None and why.tally is not None:
             ballots = [f"{who}: {said}" for who, said in voted(why.tally)]
-            yield [clean(" ".join(line.split())) for line in (f"Vote called by {record.speaker}: {why.reason}", *ballots)]
+            lines = (f"Vote called by {record.speaker}: {why.reason}", *ballots)
+            asides.setdefault(why.sequence, []).append(Aside(tuple(map(_line, lines))))
+    return asides
+
+
+def _controlled(record: Record, control: Control) -> Aside:
+    """What an operator did, or a person answered, and when."""
+    lines = [f"{clock(record.done_ms)} {_line(sentence(control))}"]
+    if control.item is None:
+        return Aside(tuple(lines))
+    question = control.item.question
+    lines.append(f"asked {clock(control.item.asked_ms)}: {_line(question.text)}")
+    lines += [f"digest: {question.digest}"] if question.digest else []
+    return Aside(tuple(lines), clean(question.detail))
+
+
+def _line(text: str) -> str:
+    return clean(" ".join(text.split()))
 
 
 def _fence(text: str) -> str:
@@ -103,22 +131,29 @@ def inert(text: str) -> str:
         if not fence and opens:
             fence = opens[1]
         elif not fence:
-            line = _LOADS.sub(lambda found: html.escape(found[0]).replace("!", "&#33;"), line)
+            line = _harmless(line)
         elif closes and closes[1].startswith(fence):
             fence = ""
         lines.append(line)
     return "\n".join([*lines, fence] if fence else lines)
 
 
+def _harmless(line: str) -> str:
+    return _LOADS.sub(lambda found: html.escape(found[0]).replace("!", "&#33;"), line)
+
+
 def _markdown(chat: Exported) -> str:
     info, messages = chat.chat, chat.messages
     out = [f"# Chat {info.chat}", "", f"{clock(info.created_ms)} · {', '.join(member.name for member in info.members)}", ""]
+    asides = _asides(chat)
     for message in messages:
         out += [f"## {message.sequence}. {clean(message.name or message.role)}", ""]
         for kind, text in _parts(message):
             out += [inert(text) if kind == "text" else _fence(text), ""]
-        for lines in _votes(chat, message.sequence):
-            out += ["\n".join(f"> {line}  " for line in lines), ""]
+        for aside in asides.get(message.sequence, ()):
+            quoted = [f"{_harmless(line)}  " for line in aside.lines]
+            quoted += _fence(aside.detail).split("\n") if aside.detail else []
+            out += ["\n".join(f"> {line}" for line in quoted), ""]
     if info.result is not None:
         usage = info.result.usage
         out += ["---", "", f"{info.result.outcome}: {clean(info.result.stop_reason)}", ""]
@@ -146,15 +181,16 @@ footer {{ margin-top: 2rem; border-top: 1px solid #8888; padding-top: .5rem; opa
 
 def _html(chat: Exported) -> str:
     info, messages = chat.chat, chat.messages
-    out = []
+    out, asides = [], _asides(chat)
     for message in messages:
         speaker = html.escape(clean(message.name or message.role))
         out.append(f"<section><h2>{speaker} <small>{message.sequence}</small></h2>")
         for kind, text in _parts(message):
             tag = "p" if kind == "text" else "pre"
             out.append(f"<{tag}>{html.escape(text)}</{tag}>")
-        for lines in _votes(chat, message.sequence):
-            out.append(f"<blockquote>{'<br>'.join(map(html.escape, lines))}</blockquote>")
+        for aside in asides.get(message.sequence, ()):
+            about = f"<pre>{html.escape(aside.detail)}</pre>" if aside.detail else ""
+            out.append(f"<blockquote>{'<br>'.join(map(html.escape, aside.lines))}{about}</blockquote>")
         out.append("</section>")
     if info.result is not None:
         result = info.result

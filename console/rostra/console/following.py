@@ -11,8 +11,11 @@ from rostra.protocol import COORDINATOR, BrokerLost, Client, Presence, RequestEr
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatStart, Delta, InboxAnswer, InboxItem
 from rostra.protocol.directory import PRESENCE
 from rostra.protocol.errors import BadMessage
+from rostra.protocol.people import InboxRef
 from rostra.protocol.session import State
 from rostra.team.chats import Chats
+
+from .connection import person_name
 
 
 class Reconnected(msgspec.Struct, frozen=True):
@@ -120,15 +123,21 @@ class Chat:
     async def open_items(self) -> list[InboxItem]:
         """The questions of this chat that wait for a person."""
         items: list[InboxItem] = await coordinator_asked(self.client, "inbox.list", None, list[InboxItem])
-        return [item for item in items if item.question.chat == self.chat and item.answer is None]
+        own = [item for item in items if item.question.chat == self.chat and item.answer is None]
+        return [await self._whole(item) if item.question.detail else item for item in own]
+
+    async def _whole(self, item: InboxItem) -> InboxItem:
+        """An item of the list, where details are cut, with all of it."""
+        whole: InboxItem = await coordinator_asked(self.client, "inbox.item", InboxRef(number=item.number), InboxItem)
+        return whole
 
     async def item(self, number: int) -> InboxItem | None:
         """The question `number`, as long as it waits for a person."""
         return next((item for item in await self.open_items() if item.number == number), None)
 
-    async def answer(self, number: int, text: str) -> InboxItem:
-        """Answer a question; raises `Refused` when somebody else did."""
-        wish = InboxAnswer(number=number, text=text, by=self.client.name)
+    async def answer(self, number: int, text: str, digest: str = "") -> InboxItem:
+        """Answer a question (`digest`: the one that was read); raises `Refused` when somebody else did."""
+        wish = InboxAnswer(number=number, text=text, by=person_name(), digest=digest)
         item: InboxItem = await coordinator_asked(self.client, "inbox.answer", wish, InboxItem)
         return item
 

@@ -88,6 +88,8 @@ def event(happened: ChatEvent) -> dict[str, Any] | None:
                 "why": happened.why,
                 "tally": plain(happened.tally),
             }
+        case "reminder":
+            return {"type": "reminder", "question": happened.question}
         case "answered":
             return {"type": "answered", "question": happened.question}
         case "question":
@@ -105,6 +107,12 @@ def question(number: int, asked: Question) -> dict[str, Any]:
         "text": asked.text,
         "options": list(asked.options),
         "default": asked.default,
+        "kind": asked.kind,
+        "form": asked.form,
+        "detail": asked.detail,
+        "digest": asked.digest,
+        "assignee": asked.assignee,
+        "seconds": asked.seconds,
     }
 
 

@@ -81,6 +81,8 @@ class Live:
                 self._state(event)
             case "vote":
                 self._aside("vote: ", event.speaker, event.why)
+            case "reminder":
+                self.note(f"question {event.question} of {event.speaker or 'the chat'} still waits for an answer")
             case "answered":
                 self.note(f"question {event.question} is {event.why or 'answered'}")
             case "result":
@@ -97,6 +99,8 @@ class Live:
         asker = self._notes_style.speaker(clean(question.agent)) if question.agent else "the chat"
         mark = self._notes_style.bold("?")
         self._note_line(f"{mark} {asker} asks (question {number}):")
+        for line in clean(question.detail).splitlines():  # as it is: nothing is reflowed, nothing left out
+            self._notes.write(f"    {self._notes_style.sign('│')} {self._notes_style.text(line)}\n")
         self._notes.write(laid_out(question.text, self._notes_style, 4))
         for place, option in enumerate(question.options, 1):
             self._notes.write(f"    {place}. {self._notes_style.text(shorten(option, self._notes_style.width - 10))}\n")
@@ -194,6 +198,8 @@ class Live:
             return
         from rostra.groupchat.floor import sentence
 
+        if event.control.what == "answer":
+            return  # the event of its own says it
         if event.control.what == "rewind":
             self._shown = event.control.sequence
         self.note(clean(sentence(event.control)))

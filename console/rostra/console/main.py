@@ -90,10 +90,6 @@ def main() -> None:
 
 
 def _run() -> int:
-    import warnings
-
-    # A machine without XDG_RUNTIME_DIR is none of the caller's business: the place that is taken instead is made private.
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
     try:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from rostra.protocol.clock import wall
+
 from .jsonlines import line, plain
 from .terminal import Style, clean, columns, shorten
 
@@ -53,7 +55,7 @@ def clock(milliseconds: int) -> str:
 
 def since(milliseconds: int) -> str:
     """How long ago a moment was, in its two largest units."""
-    seconds = max(0, round(time.time() - milliseconds / 1000))
+    seconds = max(0, round(wall() - milliseconds / 1000))
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
     parts: list[str] = []
     for unit, size in units:

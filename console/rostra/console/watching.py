@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import signal
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TextIO, assert_never
 
 from rostra.protocol import COORDINATOR, GATEWAY, Presence, RequestError
 from rostra.protocol.chat import ChatEvent, ChatInfo, Delta, InboxItem, Question, Result
+from rostra.protocol.clock import wall
 from rostra.protocol.directory import State
 
 from . import jsonlines
@@ -96,7 +96,7 @@ class Watch:
         self._asking: tuple[InboxItem, asyncio.Task[None]] | None = None
         self._members: set[str] = set()
         self._away: set[str] = set()
-        self._began = time.time()
+        self._began = wall()
 
     def leave(self) -> None:
         """The chat is paused, and nobody watches it any more."""
@@ -127,7 +127,7 @@ class Watch:
 
     async def _opened(self) -> None:
         info = await self.chat.info()
-        self._began = info.created_ms / 1000 if info.created_ms else time.time()
+        self._began = info.created_ms / 1000 if info.created_ms else wall()
         self._members = {member.name for member in info.members} | {COORDINATOR, GATEWAY}
         self.view.opening(info)
         for item in await self.chat.open_items():
@@ -162,7 +162,7 @@ class Watch:
                     self._asking[1].cancel()
             case "selected":
                 with contextlib.suppress(RequestError):  # only for the looks
-                    self.view.progress(await self.chat.info(), time.time() - self._began)
+                    self.view.progress(await self.chat.info(), wall() - self._began)
             case "result" if self.chat.is_end(event):
                 self.result = event.result
         self.view.show(event)
@@ -207,7 +207,7 @@ class Watch:
         try:
             commanded = self.commands is not None and item.question.agent == self.commander and await self.commands(text)
             if not commanded:
-                await self.chat.answer(item.number, chosen(text, item.question))
+                await self.chat.answer(item.number, chosen(text, item.question), item.question.digest)
         except RequestError as error:
             self.view.note(f"the answer was not taken: {error}", bad=True)
             if self.commander == item.question.agent:

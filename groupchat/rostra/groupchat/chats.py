@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from rostra.protocol import Client, Refused
+from rostra.protocol import Client, Question, Refused
 from rostra.protocol.chat import ChatEvent, Control, Result
 from rostra.protocol.ids import new_id
 
 from .errors import Fenced
+from .inbox import answer_control, answered
 from .inputs import Loaded, Stopped, Waits
 from .machine import Machine, Phase
 from .options import ChatOptions
@@ -23,7 +24,8 @@ from .transcript import Transcript
 class Chats:
     """Runs chats as `options` say. It must be `opened` in the running loop, with a transcript, before anything else.
 
-    `ask` puts a question to a person, `withdraw` takes one back; `finished` is told of every chat that does not run any more.
+    `ask` puts a question to a person, `withdraw` takes one back, `petition` puts one whose answer is a control; `finished` is
+    told of every chat that does not run any more.
     """
 
     def __init__(
@@ -35,10 +37,12 @@ class Chats:
         publish: Callable[[ChatEvent], None],
         ask: AskPerson,
         withdraw: Callable[[str, str], Awaitable[None]],
+        petition: Callable[[bytes, Question], Awaitable[None]],
         finished: Callable[[Runner], None],
     ) -> None:
         self._client, self._options, self._roster = client, options, roster
         self._publish, self._ask, self._withdraw, self._over = publish, ask, withdraw, finished
+        self._petition = petition
         self.runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._within: dict[str, str] = {}
@@ -74,6 +78,7 @@ class Chats:
                 epoch = await self._transcript.take(kept.chat)
                 rows = await self._transcript.rows(kept.chat)
                 self.run(kept.chat, kept.settings, epoch, kept.created_ms, rows)
+                await self._answers(self.runners[kept.chat])
 
     async def take_up(self, chat: str, id: bytes, control: Control, *, ended: bool = False) -> Runner:  # noqa: A002
         """Run a chat that rests, or has `ended`, beginning with a control; returns when that is on record.
@@ -91,6 +96,7 @@ class Chats:
                 event = runner.begin_control(id, control)
                 rows = await self._transcript.rows(chat)
                 self._begin(runner, Loaded(rows, control=event))
+                await self._answers(runner)
                 await runner.heeded(event)
                 return runner
         await runner.control(id, control)
@@ -101,6 +107,11 @@ class Chats:
         task = self._tasks.get(chat)
         if task is not None and self.runners.get(chat) is runner:
             await asyncio.wait([task])
+
+    async def _answers(self, runner: Runner) -> None:
+        """What people have answered goes on record, where a coordinator was killed before that."""
+        for entry in await self._transcript.read(answered, runner.chat):
+            runner.post(answer_control(entry))
 
     def change(self, chat: str) -> asyncio.Event:
         """Set when the chat is taken up the next time, or does not run any more."""
@@ -117,7 +128,7 @@ class Chats:
             self._within[chat] = settings.within
         machine = Machine(chat, options, settings, epoch=epoch, created_ms=created_ms, member=self._roster.member, make_id=new_id)
         selector = Selector(options, settings.members, self._roster, self._client, self._ask, machine.turn_for)
-        return Runner(machine, selector, self._transcript, self._client, options, self._publish, self._withdraw)
+        return Runner(machine, selector, self._transcript, self._client, options, self._publish, self._withdraw, self._petition)
 
     def _begin(self, runner: Runner, loaded: Loaded) -> None:
         chat = runner.chat

@@ -1,6 +1,5 @@
 """What operators may do to chats, as requests: pause, resume, … and time travel (docs/messages.md)."""
 
-import time
 from base64 import b32encode
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from rostra.protocol.chat import (
     RecordsRequest,
     SearchRequest,
 )
+from rostra.protocol.clock import wall_ms
 from rostra.protocol.names import check_name
 from rostra.protocol.service import Handler
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CONSOLE = "console-"
 SIMPLE: tuple[ControlKind, ...] = (
     "pause", "resume", "step", "skip", "next", "takeover", "mute", "unmute", "join", "leave", "limit", "clear",
+    "selection",
 )  # fmt: skip
 
 
@@ -62,6 +63,10 @@ class Controls:
                 reason=wish.reason[:1000],
                 last=wish.last,
                 max_rounds=wish.max_rounds,
+                tokens=wish.tokens,
+                cost=wish.cost,
+                seconds=wish.seconds,
+                selection=wish.selection.lower(),
             )
             return await self._control(wish.chat, request.id, control)
 
@@ -152,7 +157,7 @@ def operator(request: Incoming) -> str:
 
 def now_ms() -> int:
     """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
+    return wall_ms()
 
 
 def _travel(what: ControlKind, wish: ChatRewind, by: str) -> Control:

@@ -57,7 +57,7 @@ class Coordinator:
     """
 
     def __init__(self, client: Client, options: ChatOptions, database: Path) -> None:
-        self._client, self._options, self._database = client, check_options(options), database
+        self._client, self.options, self._database = client, check_options(options), database
         client.keeps = True
         every = [member for each in (options, *options.inner.values()) for member in each.members]
         self._roster = Roster(every)
@@ -76,6 +76,7 @@ class Coordinator:
             publish=self.publish,
             ask=self.people.ask,
             withdraw=self.people.withdraw,
+            petition=self.people.petition,
             finished=self.people.chat_over,
         )
         self.controls = Controls(self, service, self._after_start)
@@ -118,7 +119,7 @@ class Coordinator:
 
     async def summary(self, chat: str, messages: Sequence[ChatMessage]) -> str:
         """What was said, in a few sentences of the model that selects speakers; raises `Refused` when there is none."""
-        return await summary(self._client, self._options, chat, messages)
+        return await summary(self._client, self.options, chat, messages)
 
     def is_member(self, name: str) -> bool:
         """Whether somebody is an agent of the team."""
@@ -153,7 +154,7 @@ class Coordinator:
 
     def _options_of(self, agent: str) -> ChatOptions:
         """The rules of the team's chat, or of the inner one of `agent`; raises `Refused` when there is none."""
-        options = self._options.inner.get(agent) if agent else self._options
+        options = self.options.inner.get(agent) if agent else self.options
         if options is None:
             raise Refused(f"{agent!r} has no inner chat")
         return options
@@ -193,7 +194,7 @@ class Coordinator:
 
     def _now(self, info: ChatInfo) -> ChatInfo:
         """What the transcript knows of a chat, with what only the options and whoever runs it know."""
-        admin, runner = self._options.admin, self.chats.runners.get(info.chat)
+        admin, runner = self.options.admin, self.chats.runners.get(info.chat)
         return msgspec.structs.replace(
             info,
             admin=admin if any(admin == member.name for member in info.members) else "",
@@ -253,7 +254,7 @@ class Coordinator:
     def publish(self, event: ChatEvent) -> None:
         """Tell the observers of a chat, and those of the inbox."""
         topics = [f"chat.{event.chat}"] if event.chat else []
-        if event.type in ("question", "answered"):
+        if event.type in ("question", "reminder", "answered"):
             topics.append("inbox")
         for topic in topics:
             try:

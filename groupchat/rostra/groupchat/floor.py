@@ -31,6 +31,16 @@ class Floor(Payload, frozen=True, kw_only=True):
     """Who speaks next, whatever the rules say."""
     stop: Control | None = None
     """The chat ends when the open turn is closed."""
+    selection: str = ""
+    """How speakers are chosen; empty: as the chat's options say."""
+    tokens: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+    """The budget; 0: that of the chat's options."""
+    asking: str = ""
+    """Which limit a person is asked to extend, a sentence; the chat is paused meanwhile."""
+    extensions: int = 0
+    """How often a person was asked to."""
 
     def with_control(self, control: Control) -> "Floor":
         """The floor after a control."""
@@ -40,9 +50,9 @@ class Floor(Payload, frozen=True, kw_only=True):
             case "pause":
                 return replace(self, paused=True, step=False)
             case "resume":
-                return replace(self, paused=False, step=False, no_input=self.no_input and not control.now)
+                return replace(self, paused=False, step=False, no_input=self.no_input and not control.now, asking="")
             case "step":
-                return replace(self, paused=False, step=True)
+                return replace(self, paused=False, step=True, asking="")
             case "next":
                 return replace(self, next=control)
             case "takeover":
@@ -63,16 +73,34 @@ class Floor(Payload, frozen=True, kw_only=True):
                 without = tuple(name for name in self.members if name != agent)
                 return replace(self, members=without, muted=tuple(name for name in self.muted if name != agent), next=wanted)
             case "limit":
-                return replace(self, max_rounds=control.max_rounds)
+                return self._limited(control)
+            case "answer":
+                return self._limited(control) if control.tokens or control.cost or control.seconds else self
+            case "budget":
+                return replace(self, paused=True, step=False, asking=control.reason, extensions=self.extensions + 1)
+            case "selection":
+                return replace(self, selection=control.selection)
             case "stop":
                 return replace(self, stop=control)
             case "rewind" | "fork":
                 since = {name: place for name, place in self.since.items() if place < control.sequence}
                 cleared = self.cleared if self.cleared < control.sequence else 0
                 self = replace(self, since=since, cleared=cleared)  # what was cleared later is there again
-                return replace(self, next=None, stop=None, step=False, paused=control.paused or self.paused)
+                paused = control.paused or (self.paused and not self.asking)
+                return replace(self, next=None, stop=None, step=False, paused=paused, asking="")
             case "skip":
                 return self
+
+    def _limited(self, control: Control) -> "Floor":
+        return msgspec.structs.replace(
+            self,
+            max_rounds=control.max_rounds or self.max_rounds,
+            tokens=control.tokens or self.tokens,
+            cost=control.cost or self.cost,
+            seconds=control.seconds or self.seconds,
+            paused=self.paused and not self.asking,
+            asking="",
+        )
 
     def turn_begun(self) -> "Floor":
         """The floor once a turn is journalled: whoever was wanted next has it."""
@@ -83,10 +111,13 @@ class Floor(Payload, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, step=False, paused=True) if self.step else self
 
 
-def problem(floor: Floor, control: Control, *, team: Collection[str], speakers: Collection[str], messages: int) -> str:
+def problem(
+    floor: Floor, control: Control, *, team: Collection[str], speakers: Collection[str], messages: int, methods: Collection[str]
+) -> str:
     """Why a control makes no sense now, a sentence; empty: it does.
 
-    `team`: everyone who could join; `speakers`: whose turns are open; `messages`: how many there are.
+    `team`: everyone who could join; `speakers`: whose turns are open; `messages`: how many there are; `methods`: how speakers
+    may be chosen.
     """
     agent = control.agent
     match control.what:
@@ -121,8 +152,12 @@ def problem(floor: Floor, control: Control, *, team: Collection[str], speakers: 
             return "a group chat needs two members at least"
         case "leave" if set(floor.members) - {agent} <= set(floor.muted):
             return "somebody must be left to speak"
-        case "limit" if control.max_rounds < 1:
+        case "limit" if min(control.max_rounds, control.tokens, control.cost, control.seconds) < 0:
+            return "a limit is a positive number"
+        case "limit" if not (control.max_rounds or control.tokens or control.cost or control.seconds):
             return "max_rounds: 1 is the least; the opening message counts"
+        case "selection" if control.selection not in methods:
+            return f"selection: {control.selection!r} is no method; there are {', '.join(methods)}"
         case "rewind" if not 1 <= control.sequence <= messages:
             return f"there is no message {control.sequence}; there are {messages}"
     return ""
@@ -156,13 +191,39 @@ def sentence(control: Control) -> str:
         case "leave":
             return f"{by} let {agent} leave{why}"
         case "limit":
-            return f"{by} set the limit to {control.max_rounds} messages{why}"
+            return f"{by} set the limit to {_limits(control)}{why}"
         case "clear":
             kept = f", but for the last {control.last}" if control.last > 0 else ""
             return f"{by} cleared what {agent or 'everybody'} is shown{kept}{why}"
+        case "selection":
+            return f"{by} lets speakers be chosen by {control.selection}{why}"
+        case "budget":
+            return f"{by} asks whether it may go on{why}"
+        case "answer":
+            return f"{_answered(control)}{why}"
         case "rewind":
             return f"{by} rewound the chat to message {control.sequence}{why}"
         case "fork":
             if not control.chat:
                 return f"{control.sequence} messages were imported{why}"
             return f"{by} forked {control.chat} at message {control.sequence}{why}"
+
+
+def _limits(control: Control) -> str:
+    parts = [
+        f"{control.max_rounds} messages" if control.max_rounds else "",
+        f"{control.tokens:,} tokens" if control.tokens else "",
+        f"{control.cost:g} dollars" if control.cost else "",
+        f"{control.seconds:g} seconds" if control.seconds else "",
+    ]
+    return " and ".join(filter(None, parts))
+
+
+def _answered(control: Control) -> str:
+    answer, asker = control.item.answer if control.item is not None else None, control.agent or "the chat"
+    if answer is None:
+        return f"{control.by or 'nobody'} answered {asker}" + ("" if control.by else " in time")
+    where = f" at {answer.origin}" if answer.origin not in ("", answer.by) else ""
+    who = f"{answer.by}{where} answered" if answer.by else "the default answered"
+    limit = f", and the limit is {_limits(control)}" if control.tokens or control.cost or control.seconds else ""
+    return f"{who} {asker}: {answer.text}{limit}"

@@ -11,7 +11,7 @@ from .floor import Floor
 from .ledger import Ledger
 from .rows import Kind, Row, Settings
 
-_LASTING = frozenset({"mute", "unmute", "join", "leave", "limit", "clear"})
+_LASTING = frozenset({"mute", "unmute", "join", "leave", "limit", "clear", "selection", "answer"})
 """Controls that are true of the fork, too; the others were about turns that were open then."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from rostra.protocol import Member
+from rostra.protocol.people import Asking
 
 from .check import check_options
 from .conditions import Condition
@@ -16,7 +17,7 @@ class GroupChat:
 
     `agents`: names, `Member`s, or objects with a `name` (and perhaps `description`, `tools`, `kind`). `stop`: a condition, or a
     stop expression. `allowed`, `disallowed`: the transition graph, one of the two at most. The rest is as in a team file's
-    `[chat]` table. Raises `BadOptions`.
+    `[chat]` table; `extending` and `asking` are its `budget.person` and `chat.person`. Raises `BadOptions`.
     """
 
     def __init__(
@@ -42,6 +43,9 @@ class GroupChat:
         flow: Flow | None = None,
         clear_history: bool = False,
         selector: SelectorOptions | None = None,
+        extending: Asking | None = None,
+        asking: Asking | None = None,
+        remind_seconds: float = 3600.0,
     ) -> None:
         transitions = None
         if allowed is not None or disallowed is not None:
@@ -67,6 +71,9 @@ class GroupChat:
                 flow=flow,
                 clear_history=clear_history,
                 selector=selector or SelectorOptions(),
+                extending=extending,
+                asking=asking or Asking(),
+                remind_seconds=remind_seconds,
             )
         )
 

@@ -3,15 +3,19 @@
 import asyncio
 import logging
 import sqlite3
-import time
 from collections.abc import Callable
+from hashlib import blake2b
+from typing import Literal
 
 import msgspec
 
 from rostra.protocol import Answer, ChatMessage, Question, Refused, TimedOut
-from rostra.protocol.chat import ChatEvent, InboxAnswer, InboxItem
+from rostra.protocol.chat import ChatEvent, Control, InboxAnswer, InboxItem
+from rostra.protocol.clock import wall_ms
+from rostra.protocol.people import MAX_DETAIL
 
 from .fit import prefix, weigh
+from .inputs import Controlled
 from .transcript import Transcript
 
 log = logging.getLogger(__name__)
@@ -19,6 +23,9 @@ log = logging.getLogger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 _question = msgspec.msgpack.Decoder(Question)
 _answer = msgspec.msgpack.Decoder(Answer)
+BRIEF = 2_000
+"""Characters of a detail that the list of the inbox shows."""
+MAX_NAME = 200
 _COLUMNS = "number, question, asked_ms, answer, closed_ms, due_ms, id"
 
 _Found = tuple[int, bytes, int, bytes, int, int, bytes]
@@ -34,10 +41,21 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Inbox:
-    """Asks people and waits for them; `publish` takes the events."""
+    """Asks people and waits for them; `publish` takes the events.
 
-    def __init__(self, transcript: Transcript, publish: Callable[[ChatEvent], None]) -> None:
-        self._transcript, self._publish = transcript, publish
+    `closed` is told of each question that was answered, or whose time was up, before whoever asked is. `remind_seconds`: how
+    often there is a reminder of a question; 0: never.
+    """
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        publish: Callable[[ChatEvent], None],
+        closed: Callable[[Entry], None] = lambda _: None,
+        *,
+        remind_seconds: float = 0.0,
+    ) -> None:
+        self._transcript, self._publish, self._closed, self._remind = transcript, publish, closed, remind_seconds
         self._waiting: dict[int, set[asyncio.Future[Answer]]] = {}
         self._chats: dict[int, str] = {}
         self._timers: dict[int, asyncio.Task[None]] = {}
@@ -54,13 +72,20 @@ class Inbox:
         await asyncio.gather(*self._timers.values(), return_exceptions=True)
 
     async def list(self) -> "list[InboxItem]":
-        """What waits for a person, the oldest first, as far as it fits in a frame."""
-        items = [entry.item for entry in await self._transcript.read(_open)]
+        """What waits for a person, the oldest first, as far as it fits in a frame; long details are cut."""
+        items = [_brief(entry.item) for entry in await self._transcript.read(_open)]
         return items[: prefix(map(weigh, items))] if items else []
 
+    async def entry(self, number: int) -> Entry:
+        """One item, open or closed; raises `Refused` when there is none."""
+        return await self._transcript.read(_entry, number)
+
     async def put(self, id: bytes, question: Question) -> Entry:  # noqa: A002 - the wire's word
-        """Write the question down, once for each id, and tell the consoles."""
-        now_ms = time.time_ns() // 1_000_000
+        """Write the question down, once for each id, and tell the consoles.
+
+        Raises `Refused` when the id stands for a question about something else.
+        """
+        now_ms = wall_ms()
         entry, new = await self._transcript.writer.write(lambda db: _put(db, id, question, now_ms))
         if new:
             self._watch(entry)
@@ -90,11 +115,15 @@ class Inbox:
                 self._waiting.pop(number, None)
                 self._chats.pop(number, None)
 
-    async def answer(self, answer: InboxAnswer) -> InboxItem:
-        """Answer an item; raises `Refused` when it is unknown, answered already, or of no use any more."""
-        now_ms = time.time_ns() // 1_000_000
-        said = Answer(text=answer.text, by=answer.by)
-        return await self._close(answer.number, said, now_ms)
+    async def answer(self, answer: InboxAnswer, origin: str) -> InboxItem:
+        """Answer an item from `origin`, the verified name of a console.
+
+        Raises `Refused` when it is unknown, answered already, of no use any more, or not what was read.
+        """
+        if len(answer.text) > MAX_DETAIL or len(answer.by) > MAX_NAME:
+            raise Refused(f"an answer has {MAX_DETAIL} characters at most, and a name {MAX_NAME}")
+        said = Answer(text=answer.text, by=answer.by or origin, origin=origin, at_ms=wall_ms())
+        return await self._close(answer.number, said, answer.digest)
 
     async def withdraw(self, chat: str, agent: str) -> None:
         """Close what `agent` asked in a chat: nobody needs to answer it any more."""
@@ -105,16 +134,14 @@ class Inbox:
 
     async def close(self, number: int) -> None:
         """Close one item without an answer."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         if not await self._transcript.writer.write(lambda db: _expire(db, number, now_ms)):
             return
         self._stop_timer(number)
         for future in self._waiting.get(number, ()):
             if not future.done():
                 future.set_exception(Refused("nobody needs the answer any more"))
-        entry = await self._transcript.read(_entry, number)
-        question = entry.item.question
-        self._publish(ChatEvent(type="answered", chat=question.chat, speaker=question.agent, question=number, why="withdrawn"))
+        self._tell_closed((await self._transcript.read(_entry, number)).item, "withdrawn")
 
     def chat_ended(self, chat: str) -> None:
         """The chat is over, and with it its questions, which are closed on disk already."""
@@ -124,12 +151,15 @@ class Inbox:
                     future.set_exception(Refused("the chat has ended"))
             self._stop_timer(number)
 
-    async def _close(self, number: int, answer: Answer, now_ms: int) -> InboxItem:
-        entry = await self._transcript.writer.write(lambda db: _close(db, number, answer, now_ms))
+    async def _close(self, number: int, answer: Answer, read: str = "") -> InboxItem:
+        entry = await self._transcript.writer.write(lambda db: _close(db, number, answer, read))
         self._stop_timer(number)
+        self._closed(entry)
+        kept = entry.item.answer
+        assert kept is not None
         for future in self._waiting.get(number, ()):
             if not future.done():
-                future.set_result(answer)
+                future.set_result(kept)
         self._tell("answered", entry.item, answer.text, answer.by)
         return entry.item
 
@@ -139,16 +169,31 @@ class Inbox:
             timer.cancel()
 
     def _watch(self, entry: Entry) -> None:
-        if entry.due_ms and not entry.closed and entry.item.number not in self._timers:
-            self._timers[entry.item.number] = asyncio.get_running_loop().create_task(self._expire(entry))
+        if (entry.due_ms or self._remind) and not entry.closed and entry.item.number not in self._timers:
+            self._timers[entry.item.number] = asyncio.get_running_loop().create_task(self._wait_for(entry))
+
+    async def _wait_for(self, entry: Entry) -> None:
+        """Remind people until the time is up."""
+        item, due_ms = entry.item, entry.due_ms
+        while True:
+            now_ms, next_ms = wall_ms(), due_ms or None
+            if self._remind:
+                every_ms = max(1, round(self._remind * 1000))
+                reminder_ms = item.asked_ms + ((now_ms - item.asked_ms) // every_ms + 1) * every_ms
+                next_ms = min(reminder_ms, next_ms or reminder_ms)
+            assert next_ms is not None
+            await asyncio.sleep(max(0, next_ms - now_ms) / 1000)
+            if due_ms and wall_ms() >= due_ms:
+                await self._expire(entry)
+                return
+            self._tell("reminder", item, item.question.text, item.question.agent)
 
     async def _expire(self, entry: Entry) -> None:
         number, default = entry.item.number, entry.item.question.default
-        await asyncio.sleep(max(0, entry.due_ms - time.time_ns() // 1_000_000) / 1000)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         try:
             if default is not None:
-                await self._close(number, Answer(text=default), now_ms)
+                await self._close(number, Answer(text=default, at_ms=now_ms))
                 return
             await self._transcript.writer.write(lambda db: _expire(db, number, now_ms))
         except Refused:
@@ -157,13 +202,19 @@ class Inbox:
             log.exception("the inbox item %d could not be closed", number)
             return
         self._timers.pop(number, None)
+        self._closed(await self._transcript.read(_entry, number))
         for future in self._waiting.get(number, ()):
             if not future.done():
                 future.set_exception(TimedOut("nobody answered in time"))
+        self._tell_closed(entry.item, "expired")
 
-    def _tell(self, type_: str, item: InboxItem, text: str, name: str) -> None:
+    def _tell_closed(self, item: InboxItem, why: str) -> None:
+        question = item.question
+        self._publish(ChatEvent(type="answered", chat=question.chat, speaker=question.agent, question=item.number, why=why))
+
+    def _tell(self, type_: Literal["question", "reminder", "answered"], item: InboxItem, text: str, name: str) -> None:
         event = ChatEvent(
-            type="question" if type_ == "question" else "answered",
+            type=type_,
             chat=item.question.chat,
             speaker=item.question.agent,
             question=item.number,
@@ -179,6 +230,7 @@ def _item(found: _Found) -> Entry:
         question=_question.decode(question),
         asked_ms=asked_ms,
         answer=_answer.decode(answer) if answer else None,
+        due_ms=due_ms,
     )
     return Entry(item, id_, due_ms, closed_ms > 0)
 
@@ -186,6 +238,33 @@ def _item(found: _Found) -> Entry:
 def _open(connection: sqlite3.Connection) -> list[Entry]:
     found = connection.execute(f"SELECT {_COLUMNS} FROM inbox WHERE closed_ms = 0 ORDER BY number LIMIT 5000")  # noqa: S608
     return [_item(one) for one in found]
+
+
+def _brief(item: InboxItem) -> InboxItem:
+    detail = item.question.detail
+    if len(detail) <= BRIEF:
+        return item
+    question = msgspec.structs.replace(item.question, detail=f"{detail[:BRIEF]}…")
+    return msgspec.structs.replace(item, question=question)
+
+
+def answered(connection: sqlite3.Connection, chat: str) -> list[Entry]:
+    """The questions of a chat that were answered, or whose time was up, and that no row of its transcript tells of."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM inbox"  # noqa: S608
+        " WHERE chat = ? AND closed_ms > 0 AND (answer <> x'' OR (due_ms > 0 AND closed_ms >= due_ms)) ORDER BY number",
+        (chat,),
+    )
+    told = {turn for (turn,) in connection.execute("SELECT turn FROM row WHERE chat = ? AND kind = 'control'", (chat,))}
+    return [entry for entry in map(_item, found) if answer_control(entry).id not in told]
+
+
+def answer_control(entry: Entry) -> Controlled:
+    """What was answered, as it goes on record. Its id follows from the question's, which may be that of a turn."""
+    id_ = blake2b(entry.id, digest_size=16, person=b"rostra answer").digest()
+    item = entry.item
+    by = item.answer.by if item.answer is not None else ""
+    return Controlled(id_, Control(what="answer", by=by, agent=item.question.agent, item=item))
 
 
 def _entry(connection: sqlite3.Connection, number: int) -> Entry:
@@ -203,7 +282,11 @@ def waits(connection: sqlite3.Connection, chat: str) -> bool:
 def _put(connection: sqlite3.Connection, id_: bytes, question: Question, now_ms: int) -> tuple[Entry, bool]:
     found = connection.execute(f"SELECT {_COLUMNS} FROM inbox WHERE id = ?", (id_,)).fetchone()  # noqa: S608
     if found is not None:
-        return _item(found), False
+        entry = _item(found)
+        kept = entry.item.question
+        if kept.digest != question.digest or (kept.digest and kept.agent != question.agent):
+            raise Refused("this request asked about something else before")
+        return entry, False
     due_ms = now_ms + round(question.seconds * 1000) if question.seconds > 0 else 0
     cursor = connection.execute(
         "INSERT INTO inbox (id, chat, question, asked_ms, due_ms) VALUES (?, ?, ?, ?, ?)",
@@ -213,13 +296,19 @@ def _put(connection: sqlite3.Connection, id_: bytes, question: Question, now_ms:
     return _entry(connection, cursor.lastrowid), True
 
 
-def _close(connection: sqlite3.Connection, number: int, answer: Answer, now_ms: int) -> Entry:
+def _close(connection: sqlite3.Connection, number: int, answer: Answer, read: str) -> Entry:
     entry = _entry(connection, number)
     if entry.item.answer is not None:
         raise Refused(f"item {number} was answered by {entry.item.answer.by or 'its default'} already")
+    digest = entry.item.question.digest
+    if read and read != digest:
+        raise Refused(f"item {number} asks about something else: its digest is {digest or 'empty'}")
     if entry.closed:
         raise Refused(f"item {number} is closed: its time or its chat is over")
-    connection.execute("UPDATE inbox SET answer = ?, closed_ms = ? WHERE number = ?", (_encoder.encode(answer), now_ms, number))
+    answer = msgspec.structs.replace(answer, digest=digest)
+    connection.execute(
+        "UPDATE inbox SET answer = ?, closed_ms = ? WHERE number = ?", (_encoder.encode(answer), answer.at_ms, number)
+    )
     return _entry(connection, number)
 
 

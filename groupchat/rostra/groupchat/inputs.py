@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from rostra.protocol import ChatMessage, Tally, Turn, TurnReply
+from rostra.protocol import ChatMessage, Question, Tally, Turn, TurnReply
 from rostra.protocol.chat import ChatEvent, Control, Result
 
 from .floor import Floor
@@ -176,6 +176,13 @@ class Withdraw(msgspec.Struct, frozen=True):
     agent: str
 
 
+class Petition(msgspec.Struct, frozen=True):
+    """Put the chat's own question to a person, with this id; its answer is a control."""
+
+    id: bytes
+    question: Question
+
+
 class Publish(msgspec.Struct, frozen=True):
     """Tell the observers."""
 
@@ -208,6 +215,7 @@ Effect = (
     | Heed
     | Mark
     | Withdraw
+    | Petition
     | Publish
     | Abandon
     | Finish

@@ -85,6 +85,7 @@ class Ledger:
             max(1, self.floor.max_rounds - self.facts.messages),
             self.floor.cleared,
             self.votes,
+            self.floor.selection,
             self.watch.votes(self.facts, len(self.floor.members)),
         )
 

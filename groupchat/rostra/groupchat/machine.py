@@ -14,8 +14,10 @@ from typing import Literal, assert_never
 from rostra.protocol import COORDINATOR, ChatMessage, Member, Turn, TurnReply, Usage
 from rostra.protocol.chat import Control, Result
 from rostra.protocol.ids import new_id
+from rostra.protocol.people import Asking
 
 from .asides import Asides
+from .check import METHODS
 from .clearing import control_of
 from .floor import Floor, problem
 from .inputs import (
@@ -32,6 +34,7 @@ from .inputs import (
     Input,
     Loaded,
     Mark,
+    Petition,
     Said,
     Select,
     Selected,
@@ -42,12 +45,12 @@ from .inputs import (
     Withdraw,
 )
 from .ledger import Ledger
-from .limits import Clock, reached
+from .limits import Clock, budget_of, extended, extension_id, extension_question, reached, used_up
 from .options import ChatOptions
 from .rows import Row, Settings
 from .scribe import Scribe
 from .selection import Chosen, Polled, Round, Unchosen
-from .steering import admin_of, interrupts, reason_of, settled, wanted
+from .steering import about_budget, admin_of, interrupts, reason_of, settled, wanted
 from .stop import parse
 from .telling import Telling
 from .turns import Turns
@@ -87,7 +90,7 @@ class Machine:
         self.result: Result | None = None
         stop = parse(options.stop) if options.stop.strip() else None
         self.ledger = Ledger(settings, stop, created_ms)
-        self._options, self._clocked = options, Clock(stop, options.budget)
+        self._options, self._clocked = options, Clock(stop)
         self._scribe, self._tell = Scribe(epoch, make_id), Telling(chat)
         self._turns = Turns(chat, options, self.ledger, self._scribe, self._tell, member)
         self._asides = Asides(self.ledger, self._scribe, self._tell, self._turns)
@@ -133,7 +136,7 @@ class Machine:
         """When time alone may end the chat: `Ticked` wants to be given then. None: never, or not any more."""
         if self.phase in (Phase.PAUSED, Phase.RESTING, Phase.ENDED):
             return None
-        seconds = self._clocked.after(self.ledger.facts.seconds)
+        seconds = self._clocked.after(self.ledger.facts.seconds, budget_of(self._options.budget, self.floor))
         return None if seconds is None else self.ledger.at_ms(seconds) + 1
 
     def handle(self, event: Input, now_ms: int) -> list[Effect]:
@@ -165,8 +168,7 @@ class Machine:
             case Broken(reason):
                 return [Abandon(), *self._finish("failed", reason, now_ms)]
             case Ticked():
-                ended = self._ended(now_ms)
-                return [Abandon(), *ended] if ended else []
+                return self._ticked(now_ms)
             case _:
                 assert_never(event)
 
@@ -187,6 +189,8 @@ class Machine:
             effects += map(self._tell.message, self.messages)
         elif not (self.floor.paused and not self._turns.open):
             effects.append(self._tell.state(len(self.messages), "running"))
+        if self.floor.asking:
+            effects.append(self._petition())
         if self.floor.stop is not None and self.floor.stop.now and loaded.control is None:
             return effects + self._finish("stopped", reason_of(self.floor.stop), now_ms)
         begun = self._turns.open
@@ -303,10 +307,13 @@ class Machine:
             team=[member.name for member in self._options.members],
             speakers=self.speakers,
             messages=len(self.messages),
+            methods=[one for one in METHODS if one != "flow" or self._options.flow is not None],
         )
         if wrong:
             return [Heed(id_, wrong)]
-        was_paused = self.phase is Phase.PAUSED
+        if control.what == "answer":
+            return [*self._heard(id_, control, now_ms), Heed(id_)]
+        was_paused, was_asking = self.phase is Phase.PAUSED, bool(self.floor.asking)
         if control.what == "stop" and control.now:
             recorded = self._asides.control(id_, control, now_ms)
             return [Abandon(), *recorded, *self._finish("stopped", reason_of(control), now_ms), Heed(id_)]
@@ -314,12 +321,28 @@ class Machine:
             return [*self._asides.control(id_, control, now_ms), Heed(id_)]
         effects = self._interrupted(control, now_ms)
         effects += self._asides.control(id_, control, now_ms)
+        if was_asking and not self.floor.asking:
+            effects.append(Withdraw(""))
         if was_paused and not self.floor.paused:
-            self.phase = Phase.SELECTING
-            effects += [Mark("running"), self._tell.state(len(self.messages), "running")]
+            effects += self._going_on()
         if self._turns.open:  # one of several was taken back
             return [*effects, Heed(id_)]
         return [*effects, *self._next(now_ms), Heed(id_)]
+
+    def _going_on(self) -> list[Effect]:
+        self.phase = Phase.SELECTING
+        return [Mark("running"), self._tell.state(len(self.messages), "running")]
+
+    def _heard(self, id_: bytes, control: Control, now_ms: int) -> list[Effect]:
+        """A person has answered; it interrupts nobody."""
+        if not (self.floor.asking and about_budget(control)):
+            return self._asides.control(id_, control, now_ms)
+        reason = self.floor.asking
+        control = extended(control, self._options.budget, self.floor, self.ledger.facts)
+        effects = self._asides.control(id_, control, now_ms)
+        if self.floor.asking:
+            return [*effects, *self._finish("limit", f"{reason}, and nobody extended it", now_ms)]
+        return [*effects, *self._going_on(), *self._next(now_ms)]
 
     @property
     def admin(self) -> str:
@@ -345,8 +368,29 @@ class Machine:
             return self._finish("limit" if met.limit else "ended", met.reason, now_ms)
         if self.ledger.all_passed:
             return self._finish("ended", "everybody passed", now_ms)
-        reason = reached(self._options.budget, self.ledger.facts, self.floor.max_rounds)
+        budget = budget_of(self._options.budget, self.floor)
+        reason = reached(budget, self.ledger.facts, self.floor.max_rounds)
+        if self._options.extending is not None and not self.no_input and reason == used_up(budget, self.ledger.facts):
+            return self._asked(reason, now_ms) if reason and not self.floor.asking else []
         return self._finish("limit", reason, now_ms) if reason else []
+
+    def _asked(self, reason: str, now_ms: int) -> list[Effect]:
+        """A person is asked whether the budget is extended; the chat is paused until then."""
+        effects = self._asides.control(self._scribe.make_id(), Control(what="budget", reason=reason), now_ms)
+        self.phase = Phase.PAUSED
+        return [*effects, Mark("paused"), self._tell.state(len(self.messages), "paused"), self._petition()]
+
+    def _petition(self) -> Petition:
+        asking = self._options.extending or Asking()
+        id_ = extension_id(self.chat, self.floor.extensions)
+        return Petition(id_, extension_question(self.chat, self.floor.asking, asking))
+
+    def _ticked(self, now_ms: int) -> list[Effect]:
+        """Time has passed. Before a person is asked to extend the budget, what is under way is finished."""
+        if self._options.extending is not None and not self.no_input and self.ledger.watch.look(self.ledger.facts) is None:
+            return []
+        ended = self._ended(now_ms)
+        return [Abandon(), *ended] if ended else []
 
     def _finish(self, outcome: Outcome, reason: str, now_ms: int, closed: Row | None = None) -> list[Effect]:
         rows: tuple[Row, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from rostra.protocol import ChatMessage, Member
+from rostra.protocol.people import Asking
 
 from .flow import Flow
 
@@ -84,3 +85,9 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The inner chats of members that are a group chat themselves, by the member's name."""
     passes: bool = False
     """Whether a member that answers just `PASS` leaves the word to the others; the chat ends when all of them do."""
+    extending: Asking | None = None
+    """How a person is asked to extend a budget that is used up; None: the chat ends."""
+    asking: Asking = Asking()
+    """How a person is asked who speaks next."""
+    remind_seconds: float = 3600.0
+    """How often consoles are reminded of a question that waits for a person; 0: never."""

@@ -234,11 +234,12 @@ def _kept(found: tuple[object, ...]) -> Kept:
 def _info(found: tuple[object, ...], roster: Roster) -> ChatInfo:
     one = _kept(found)
     messages, prompt_tokens, completion_tokens, cost, estimated, speaker, floor, parent = found[6:]
-    names, max_rounds, muted = one.settings.members, one.settings.max_rounds, tuple[str, ...]()
+    now = Floor(members=one.settings.members, max_rounds=one.settings.max_rounds)
     if isinstance(floor, bytes) and floor:
         now = _floor.decode(floor)
-        names, max_rounds, muted = now.members, now.max_rounds, now.muted
-    members: tuple[Member, ...] = tuple(roster.member(name) for name in names)
+    rules = one.settings.rules
+    budget = rules.get("budget", {})
+    members: tuple[Member, ...] = tuple(roster.member(name) for name in now.members)
     return msgspec.convert(
         {
             "chat": one.chat,
@@ -248,8 +249,12 @@ def _info(found: tuple[object, ...], roster: Roster) -> ChatInfo:
             "messages": messages,
             "created_ms": one.created_ms,
             "epoch": one.epoch,
-            "max_rounds": max_rounds,
-            "muted": muted,
+            "max_rounds": now.max_rounds,
+            "muted": now.muted,
+            "selection": now.selection or rules.get("selection", ""),
+            "max_tokens": now.tokens or budget.get("tokens", 0),
+            "max_cost": now.cost or budget.get("cost", 0.0),
+            "max_seconds": now.seconds or budget.get("seconds", 0.0),
             "parent": parent,
             "speaker": speaker or "",
             "usage": msgspec.convert(

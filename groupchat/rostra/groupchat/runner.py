@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, assert_never
@@ -15,6 +14,7 @@ from rostra.protocol import (
     Client,
     NoSuchAgent,
     PeerLost,
+    Question,
     Refused,
     RequestError,
     Stopping,
@@ -24,6 +24,7 @@ from rostra.protocol import (
     Unsupported,
 )
 from rostra.protocol.chat import ChatEvent, Control
+from rostra.protocol.clock import wall_ms
 
 from .errors import Fenced
 from .inputs import (
@@ -43,6 +44,7 @@ from .inputs import (
     Input,
     Journal,
     Mark,
+    Petition,
     Publish,
     Record,
     Said,
@@ -55,6 +57,7 @@ from .inputs import (
 )
 from .machine import Machine
 from .options import ChatOptions
+from .patience import Patience
 from .selection import Situation
 from .selector import Selector
 from .transcript import Transcript
@@ -74,10 +77,12 @@ class Runner:
         options: ChatOptions,
         publish: Callable[[ChatEvent], None],
         withdraw: Callable[[str, str], Awaitable[None]],
+        petition: Callable[[bytes, Question], Awaitable[None]],
     ) -> None:
         self.machine, self.chat = machine, machine.chat
         self._selector, self._transcript, self._client, self._options = selector, transcript, client, options
-        self._publish, self._withdraw = publish, withdraw
+        self._publish, self._withdraw, self._petition = publish, withdraw, petition
+        self.patience = Patience()
         self._inputs: deque[Input] = deque()
         self._wakeup = asyncio.Event()
         self.fenced: Fenced | None = None
@@ -152,7 +157,7 @@ class Runner:
         except Exception as error:
             log.exception("chat %s cannot go on", self.chat)
             with contextlib.suppress(Exception):
-                await self._carry_out(self.machine.handle(Broken(f"{type(error).__name__}: {error}"), _now_ms()))
+                await self._carry_out(self.machine.handle(Broken(f"{type(error).__name__}: {error}"), wall_ms()))
         finally:
             await self._abandon(*self._outstanding)
             for future in self._acknowledgements.values():
@@ -166,14 +171,14 @@ class Runner:
     async def _run(self) -> None:
         while self.machine.result is None:
             event = await self._next()
-            await self._carry_out(self.machine.handle(event, _now_ms()))
+            await self._carry_out(self.machine.handle(event, wall_ms()))
 
     async def _next(self) -> Input:
         while not self._inputs:
             self._wakeup.clear()
             due_ms = self.machine.due_ms
             try:
-                async with asyncio.timeout(None if due_ms is None else max(0, due_ms - _now_ms()) / 1000):
+                async with asyncio.timeout(None if due_ms is None else max(0, due_ms - wall_ms()) / 1000):
                     await self._wakeup.wait()
             except TimeoutError:
                 return Ticked()
@@ -215,6 +220,8 @@ class Runner:
                 await self._transcript.mark(self.chat, self.machine.epoch, state)
             case Withdraw(agent):
                 await self._withdraw(self.chat, agent)
+            case Petition(id_, question):
+                await self._petition(id_, question)
             case Publish(event):
                 self._publish(event)
             case Abandon(b""):
@@ -261,9 +268,12 @@ class Runner:
         if ask.pause:
             await asyncio.sleep(ask.pause)
         try:
-            reply = await self._client.request(
-                ask.member, "turn", ask.body, reply=TurnReply, id=ask.turn, timeout=seconds, absent=absent
-            )
+            async with self.patience.with_(ask.member, seconds):
+                reply = await self._client.request(
+                    ask.member, "turn", ask.body, reply=TurnReply, id=ask.turn, timeout=None, absent=absent
+                )
+        except TimeoutError:
+            self.post(_failure(ask.turn, TimedOut(f"{ask.member} did not answer in time"), options))
         except (RequestError, BadMessage) as error:
             if not self._client.ended.done():
                 self.post(_failure(ask.turn, error, options))
@@ -287,7 +297,3 @@ def _failure(turn: bytes, error: RequestError | BadMessage, options: ChatOptions
             return Failed(turn, "final", text)
         case _:
             return Failed(turn, "raised", text)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

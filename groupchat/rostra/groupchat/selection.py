@@ -8,6 +8,7 @@ import msgspec
 
 from rostra.protocol import ChatMessage, Member, Question, Tally, Usage
 from rostra.protocol.chat import Why
+from rostra.protocol.people import Asking
 
 from .candidates import Nobody
 from .flow import Flow, Move, ready
@@ -43,6 +44,8 @@ class Situation(msgspec.Struct, frozen=True):
     """So many of the first messages are not shown to the selecting model any more."""
     votes: int = 0
     """How many votes the chat has had."""
+    selection: str = ""
+    """The method that an operator wants; empty: as the chat's options say."""
     polls: tuple[str, ...] = ()
     """Questions of the stop condition on which the members vote before anybody speaks."""
 
@@ -140,12 +143,24 @@ def flowing(flow: Flow, situation: Situation) -> Round | Nobody:
     return Round(tuple(choices), found.need)
 
 
-def manual_question(chat: str, members: Sequence[Member], candidates: Sequence[str], complaint: str = "") -> Question:
+def manual_question(
+    chat: str, members: Sequence[Member], candidates: Sequence[str], complaint: str = "", asking: Asking | None = None
+) -> Question:
     """What a person is asked who chooses the next speaker."""
     described = {member.name: member.description for member in members}
     lines = [f"{number}. {name}: {described.get(name, '')}".rstrip(": ") for number, name in enumerate(candidates, 1)]
     text = "\n".join(["Who speaks next? Give a number or a name; leave it blank, or say q, for an automatic choice.", *lines])
-    return Question(text=f"{complaint}\n{text}".lstrip(), chat=chat, options=tuple(candidates))
+    asking = asking or Asking()
+    return Question(
+        text=f"{complaint}\n{text}".lstrip(),
+        chat=chat,
+        options=tuple(candidates),
+        default="" if asking.seconds and asking.default is None else asking.default,
+        seconds=asking.seconds,
+        assignee=asking.assignee,
+        kind="speaker",
+        form="choice",
+    )
 
 
 def manual_choice(answer: str, candidates: Sequence[str]) -> str | None:

@@ -78,7 +78,7 @@ class Selector:
         self._names = situation.members or self._names
         if situation.polls:
             return Polled(tuple([await self._poll(situation, text, number) for number, text in enumerate(situation.polls)]))
-        selection = self._options.selection
+        selection = situation.selection or self._options.selection
         draft = _Draft("callable" if callable(selection) else selection.lower())
         if callable(selection):
             done = await self._by_function(selection, situation, draft)
@@ -163,7 +163,7 @@ class Selector:
         members = [self._roster.member(name) for name in narrowed.names]
         complaint = ""
         for number in range(MANUAL_TRIES):
-            question = manual_question(situation.chat, members, narrowed.names, complaint)
+            question = manual_question(situation.chat, members, narrowed.names, complaint, self._options.asking)
             answer = await self._ask(_question_id(situation, number), question)
             choice = manual_choice(answer.text, narrowed.names)
             if choice:

@@ -37,6 +37,12 @@ def settled(control: Control, *, floor: Floor, speakers: Sequence[str], admin: s
             return control
 
 
+def about_budget(control: Control) -> bool:
+    """Whether a control is the answer to the chat's own question whether its budget is extended."""
+    question = control.item.question if control.what == "answer" and control.item is not None else None
+    return question is not None and question.kind == "budget" and not question.agent
+
+
 def interrupts(control: Control, speakers: Sequence[str]) -> bool:
     """Whether open turns of `speakers` are taken back."""
     match control.what:

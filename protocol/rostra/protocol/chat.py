@@ -2,8 +2,15 @@
 
 from typing import Any, Literal
 
+from .control import ChatControl as ChatControl
+from .control import Control as Control
+from .control import ControlKind as ControlKind
 from .payload import Payload as Payload
 from .payload import Usage as Usage
+from .people import Answer as Answer
+from .people import InboxAnswer as InboxAnswer
+from .people import InboxItem as InboxItem
+from .people import Question as Question
 from .voting import Proposal, Tally
 
 Role = Literal["system", "user", "assistant", "tool", "function"]
@@ -143,28 +150,6 @@ class History(Payload, frozen=True, kw_only=True):
     more: bool = False
 
 
-class Question(Payload, frozen=True, kw_only=True):
-    """Body of the request `inbox.ask` to the coordinator: something that a person must answer. Answered with `Answer`."""
-
-    text: str
-    chat: str = ""
-    agent: str = ""
-    """Who asks."""
-    options: tuple[str, ...] = ()
-    default: str | None = None
-    """Applied when the deadline passes; None: no default."""
-    seconds: float = 0.0
-    """Deadline from now; 0: none."""
-    assignee: str = ""
-
-
-class Answer(Payload, frozen=True, kw_only=True):
-    """What the person said, and who it was (a console's name; empty: the default was applied)."""
-
-    text: str
-    by: str = ""
-
-
 class Result(Payload, frozen=True, kw_only=True):
     """How a chat ended, or why it rests."""
 
@@ -179,59 +164,22 @@ class Result(Payload, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-ControlKind = Literal[
-    "pause",
-    "resume",
-    "step",
-    "stop",
-    "skip",
-    "next",
-    "takeover",
-    "mute",
-    "unmute",
-    "join",
-    "leave",
-    "limit",
-    "clear",
-    "rewind",
-    "fork",
-]
-
-
-class Control(Payload, frozen=True, kw_only=True):
-    """What an operator did to a running chat; on record in its transcript, in the hash chain. It is no message."""
-
-    what: ControlKind
-    by: str = ""
-    """Who: the name of a console, a signal, or empty for the chat itself."""
-    agent: str = ""
-    """next, mute, unmute, join, leave, takeover, clear: whom it is about (clear: empty is everybody); skip: whose turn it was."""
-    now: bool = False
-    """pause, stop, next: the turn in flight was not waited for; resume: somebody answers questions from now on."""
-    reason: str = ""
-    last: int = -1
-    """join: how many of the last messages the new member is shown; -1: all. clear: how many are still shown."""
-    summary: str = ""
-    """join: what was said in the messages that the new member is not shown."""
-    max_rounds: int = 0
-    """limit: the new limit."""
-    sequence: int = 0
-    """rewind, fork: the last message that stays; join, clear: the last one that is not shown any more."""
-    chat: str = ""
-    """fork: where the messages up to `sequence` come from."""
-    content: str = ""
-    """rewind, fork: what is said next, instead of what was said then; empty: nothing."""
-    name: str = ""
-    """rewind, fork: in whose name it is said."""
-    paused: bool = False
-    """rewind, fork: the chat does not go on by itself."""
-
-
 class ChatEvent(Payload, frozen=True, kw_only=True):
     """What happens in a chat, published on the topic `chat.<id>` after it is on disk."""
 
     type: Literal[
-        "started", "selected", "message", "failed", "skipped", "passed", "question", "answered", "state", "vote", "result"
+        "started",
+        "selected",
+        "message",
+        "failed",
+        "skipped",
+        "passed",
+        "question",
+        "reminder",
+        "answered",
+        "state",
+        "vote",
+        "result",
     ]
     chat: str
     sequence: int = 0
@@ -243,7 +191,7 @@ class ChatEvent(Payload, frozen=True, kw_only=True):
     message: ChatMessage | None = None
     error: str = ""
     question: int = 0
-    """question, answered: the number of the inbox item."""
+    """question, reminder, answered: the number of the inbox item."""
     tally: Tally | None = None
     """vote: ballots and tally; `speaker` is who asked for it."""
     result: Result | None = None
@@ -301,6 +249,12 @@ class ChatInfo(Payload, frozen=True, kw_only=True):
     """The chat that this one was forked from."""
     seconds: float = 0.0
     """How long it has taken so far, without the time in which it was paused."""
+    selection: str = ""
+    """How speakers are chosen; `callable`: by a function."""
+    max_tokens: int = 0
+    max_cost: float = 0.0
+    max_seconds: float = 0.0
+    """The budget; 0: none."""
 
 
 class ChatRef(Payload, frozen=True, kw_only=True):
@@ -311,19 +265,6 @@ class ChatRef(Payload, frozen=True, kw_only=True):
     reason: str = ""
     after_turn: bool = False
     """`chat.stop`: let the open turn be finished first."""
-
-
-class ChatControl(Payload, frozen=True, kw_only=True):
-    """Body of `chat.pause`, `chat.resume` and the other controls; answered with `ChatInfo`. Fields as in `Control`."""
-
-    chat: str
-    agent: str = ""
-    now: bool = False
-    reason: str = ""
-    last: int = -1
-    summarised: bool = False
-    """`chat.join`: the new member is told a summary of what it is not shown; with `last` left out, of everything."""
-    max_rounds: int = 0
 
 
 class ChatRewind(Payload, frozen=True, kw_only=True):
@@ -443,20 +384,3 @@ class Found(Payload, frozen=True, kw_only=True):
     speaker: str
     snippet: str
     done_ms: int = 0
-
-
-class InboxItem(Payload, frozen=True, kw_only=True):
-    """A question to a person; `inbox.list` is answered with a list of these."""
-
-    number: int
-    question: Question
-    asked_ms: int = 0
-    answer: Answer | None = None
-
-
-class InboxAnswer(Payload, frozen=True, kw_only=True):
-    """Body of the request `inbox.answer`; refused when the item is answered already or unknown."""
-
-    number: int
-    text: str
-    by: str = ""

@@ -111,6 +111,17 @@ class Chats:
         """Let a member speak next, whatever the rules say; `now`: take the open turn back."""
         return await self._ask("chat.next", ChatControl(chat=chat, agent=agent, now=now, reason=reason), ChatInfo)
 
+    async def limit(
+        self, chat: str, max_rounds: int = 0, *, tokens: int = 0, cost: float = 0.0, seconds: float = 0.0, reason: str = ""
+    ) -> ChatInfo:
+        """Move the limits of a running chat; 0: as it is."""
+        wish = ChatControl(chat=chat, max_rounds=max_rounds, tokens=tokens, cost=cost, seconds=seconds, reason=reason)
+        return await self._ask("chat.limit", wish, ChatInfo)
+
+    async def selection(self, chat: str, method: str, reason: str = "") -> ChatInfo:
+        """Let the speakers of a running chat be chosen otherwise from now on."""
+        return await self._ask("chat.selection", ChatControl(chat=chat, selection=method, reason=reason), ChatInfo)
+
     async def rewind(self, chat: str, sequence: int, content: str = "", *, name: str = "user", paused: bool = False) -> ChatInfo:
         """Go back to a message, and on from there: by saying `content`, where it is given; `paused`: only when it is resumed."""
         wish = ChatRewind(chat=chat, sequence=sequence, content=content, name=name, paused=paused)

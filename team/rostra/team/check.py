@@ -184,6 +184,10 @@ class _Checks:
             for key, tools in (("tools", agent.tools), ("executes", agent.executes)):
                 for number, tool in enumerate(tools):
                     self._tool((*path, key, number), tool)
+            for number, tool in enumerate(agent.approval):
+                if tool != "*" and tool not in (*agent.tools, *agent.executes):
+                    there_is = shapes.suggestion(tool, [*agent.tools, *agent.executes])
+                    self._say((*path, "approval", number), f"{shapes.shown(tool)} is no tool of this agent{there_is}")
 
     def _keys_of_kind(self, path: Path, agent: AgentTable) -> None:
         for key in self.data["agents"][path[1]]:

@@ -9,6 +9,7 @@ import msgspec
 from rostra.groupchat.flow import Flow
 from rostra.groupchat.options import Budget, ChatOptions, SelectorOptions, Transitions
 from rostra.protocol import Member
+from rostra.protocol.people import Asking
 
 from .tables import AgentTable, ChatTable, TeamTables
 
@@ -111,7 +112,10 @@ class TeamFile(msgspec.Struct, frozen=True):
         known = {name: self._options(table.chat or ChatTable(), table.members, load) for name, table in inner.items()}
         options, budget = self._options(self.tables.chat, own, load), self.tables.budget
         return msgspec.structs.replace(
-            options, inner=known, budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds)
+            options,
+            inner=known,
+            budget=Budget(tokens=budget.tokens, cost=budget.cost, seconds=budget.seconds),
+            extending=budget.person,
         )
 
     def _options(self, chat: ChatTable, names: Collection[str], load: bool) -> ChatOptions:
@@ -142,6 +146,8 @@ class TeamFile(msgspec.Struct, frozen=True):
             clear_history=chat.clear_history,
             selector=msgspec.convert(msgspec.to_builtins(chat.selector), SelectorOptions),
             passes=chat.passes,
+            asking=chat.person or Asking(),
+            remind_seconds=chat.remind_seconds,
         )
 
     def agent_config(self, agent: str) -> "AgentConfig":

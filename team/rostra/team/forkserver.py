@@ -166,15 +166,15 @@ class _Server:
 
 def main() -> int:
     """`python -m rostra.team.forkserver DESCRIPTOR LAUNCHER -----`."""
-    link = socket.socket(fileno=int(sys.argv[1]))
-    die_with_parent(int(sys.argv[2]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    set_title("rostra-forks")
-    preload()
-    gc.collect()
-    gc.disable()
-    gc.freeze()  # the children's collector leaves what they share alone, so that it stays shared
-    _Server(link).serve()
+    with socket.socket(fileno=int(sys.argv[1])) as link:
+        die_with_parent(int(sys.argv[2]))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        set_title("rostra-forks")
+        preload()
+        gc.collect()
+        gc.disable()
+        gc.freeze()  # the children's collector leaves what they share alone, so that it stays shared
+        _Server(link).serve()
     return 0
 
 

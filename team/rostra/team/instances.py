@@ -9,13 +9,13 @@ import contextlib
 import fcntl
 import os
 import struct
-import time
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from rostra.protocol import RostraError
+from rostra.protocol.clock import wall_ms
 
 from .places import Places
 
@@ -97,7 +97,7 @@ def claim(places: Places, team: str, file: str | Path, address: str = "", *, par
             file=str(Path(file).absolute()),
             address=address or places.address(team, name),
             pid=os.getpid(),
-            started_ms=time.time_ns() // 1_000_000,
+            started_ms=wall_ms(),
             parts=parts,
         )
         _write(directory / "instance.json", msgspec.json.encode(instance))

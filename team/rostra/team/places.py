@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,7 +37,11 @@ class Places(msgspec.Struct, frozen=True):
             root = Path(home).expanduser().absolute()
             return cls(root / "data", root / "state", root / "run")
         dirs = platformdirs.PlatformDirs("rostra", appauthor=False)
-        return cls(dirs.user_data_path, dirs.user_state_path, dirs.user_runtime_path)
+        with warnings.catch_warnings():
+            # A machine without it is none of the caller's business: the place that is taken instead is made private, or refused.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+            runtime = dirs.user_runtime_path
+        return cls(dirs.user_data_path, dirs.user_state_path, runtime)
 
     def transcript(self, team: str, instance: str) -> Path:
         """The database of one instance of a team; its directory is made."""

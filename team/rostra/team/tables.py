@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from rostra.agents.tools.config import ToolConfig
 from rostra.groupchat.check import METHODS
+from rostra.protocol.people import Asking
 
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable", "group_chat"]
 
@@ -117,6 +118,10 @@ class ChatTable(Table, frozen=True):
         bool, Meta(description="Whether `clear history [member] [n]`, said by a person, clears what members are shown.")
     ] = False
     passes: Annotated[bool, Meta(description="Whether the one word PASS leaves the word to the others.")] = False
+    person: Annotated[Asking | None, Meta(description="manual: how the person is asked who speaks next.")] = None
+    remind_seconds: Annotated[
+        float, Meta(ge=0, description="How often consoles are reminded of a question that waits for a person; 0: never.")
+    ] = 3600.0
 
 
 class PriceTable(Table, frozen=True):
@@ -170,6 +175,7 @@ class CodeTable(Table, frozen=True):
     output_kb: Annotated[int, Meta(ge=1, le=512, description="Output that is reported at most, KiB.")] = 64
     processes: Annotated[int, Meta(ge=8, le=4096, description="Processes and threads of one block at once.")] = 64
     image: Annotated[str, Meta(description="docker: what the container is made of.")] = "python:3.12-slim"
+    approval: Annotated[bool, Meta(description="Whether a person must say yes to the code before it runs.")] = False
 
 
 class AgentTable(Table, frozen=True):
@@ -216,6 +222,13 @@ class AgentTable(Table, frozen=True):
         tuple[str, ...],
         Meta(description="Members to whom its model may give the floor by a tool; also `user`."),
     ] = ()
+    approval: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Tools of its own that a person must approve each call of, as `tools` or `executes` names them; `*`: all."
+        ),
+    ] = ()
+    person: Annotated[Asking | None, Meta(description="How its person is asked.")] = None
     handler: Annotated[Reference, Meta(description="kind handler: a function, or an object with `respond`.")] = ""
 
 
@@ -225,6 +238,9 @@ class BudgetTable(Table, frozen=True):
     tokens: Annotated[int, Meta(ge=0, description="Prompt and completion tokens together.")] = 0
     cost: Annotated[float, Meta(ge=0, description="US dollars.")] = 0.0
     seconds: Annotated[float, Meta(ge=0, description="Wall-clock seconds.")] = 0.0
+    person: Annotated[
+        Asking | None, Meta(description="A person is asked to extend a budget that is used up; without it, the chat ends.")
+    ] = None
 
 
 class CoordinatorTable(Table, frozen=True):
@@ -248,7 +264,7 @@ class TeamTables(Table, frozen=True):
 
 
 _MODELLED = frozenset({"model", "model_options", "system_message", "tools", "max_tool_rounds", "handoffs"})
-_ANSWERING = frozenset({"executes", "human_input", "max_replies", "default_reply"})
+_ANSWERING = frozenset({"executes", "human_input", "max_replies", "default_reply", "approval", "person"})
 
 KEYS_OF_KIND: dict[str, frozenset[str]] = {
     "assistant": _MODELLED | _ANSWERING,

@@ -25,3 +25,5 @@ class CodeExecution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """docker: what the container is made of; it has `python3` and `sh`, and is on the machine already."""
     processes: Annotated[int, Meta(ge=8, le=4096)] = 64
     """Processes and threads at once."""
+    approval: bool = False
+    """Whether a person must say yes to the code before it runs."""

@@ -3,7 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from rostra.agents.approval import Approval, Denied, approved, digest_of
+from rostra.agents.responder import HumanInput
 from rostra.protocol import ChatMessage
+from rostra.protocol.people import Asking
 
 from . import sandbox
 from .blocks import LANGUAGES, CodeBlock, latest_blocks
@@ -13,6 +16,8 @@ from .mounts import python
 from .run import Finished
 from .sealed import Sealed
 
+NOT_RUN = 126
+"""The exit code of code that was not run, as of a shell that may not run a file."""
 KEPT_CHATS = 32
 KEPT_BYTES = 256 * 1024 * 1024
 """Work directories that are remembered, together; the one least recently used is forgotten first."""
@@ -20,28 +25,51 @@ SHELL = "/bin/sh"
 
 
 class CodeRunner:
-    """Runs code in sandboxes, one a block; the blocks of one chat share a work directory, also across turns."""
+    """Runs code in sandboxes, one a block; the blocks of one chat share a work directory, also across turns.
 
-    def __init__(self, config: CodeExecution) -> None:
-        self.config = config
+    `asking`: how a person is asked where `config` wants an approval.
+    """
+
+    def __init__(self, config: CodeExecution, asking: Asking | None = None) -> None:
+        self.config, self.asking = config, asking or Asking()
         self._work: OrderedDict[str, Sealed] = OrderedDict()
 
-    async def reply(self, messages: Sequence[ChatMessage], agent: str, chat: str) -> str | None:
+    async def reply(self, messages: Sequence[ChatMessage], agent: str, chat: str, human: HumanInput | None = None) -> str | None:
         """Run the code of the last messages (see `latest_blocks`) and tell how it went; None: there is none.
 
-        Raises `SandboxUnavailable`.
+        `human`: where a person is asked to approve it, where that is wanted. Raises `SandboxUnavailable`.
         """
         blocks = latest_blocks(messages, agent, self.config.last_messages)
         if not blocks:
             return None
-        code, output = await self.run(blocks, chat)
+        try:
+            approval = await self._approved(blocks, agent, chat, human) if self.config.approval else None
+            code, output = await self.run(blocks, chat, approval)
+        except Denied as error:
+            code, output = NOT_RUN, f"the code was not run: {error}"
         return f"exitcode: {code} (execution {'failed' if code else 'succeeded'})\nCode output: {output}"
 
-    async def run(self, blocks: Sequence[CodeBlock], chat: str = "") -> tuple[int, str]:
+    async def _approved(self, blocks: Sequence[CodeBlock], agent: str, chat: str, human: HumanInput | None) -> Approval:
+        reach = "with the network" if self.config.network else "without a network"
+        return await approved(
+            human,
+            self.asking,
+            kind="code",
+            text=f"{agent} wants to run this code ({self.config.sandbox}, {reach}). Approve?",
+            detail="\n".join(f"```{block.language}\n{block.code.removesuffix(chr(10))}\n```" for block in blocks),
+            digest=code_digest(blocks),
+            agent=agent,
+            chat=chat,
+        )
+
+    async def run(self, blocks: Sequence[CodeBlock], chat: str = "", approval: Approval | None = None) -> tuple[int, str]:
         """Run blocks one after the other, until one fails; returns the last exit code and all output.
 
-        `chat`: whose work directory they get; empty: a fresh one. Raises `SandboxUnavailable`.
+        `chat`: whose work directory they get; empty: a fresh one. Raises `SandboxUnavailable`, and `Denied` where a person must
+        approve and `approval` is not one of exactly these blocks.
         """
+        if self.config.approval and (approval is None or approval.digest != code_digest(blocks)):
+            raise Denied("it is not what was approved" if approval else "nobody approved it")
         work = self._work.pop(chat, None) if chat else None
         outputs = []
         code = 0
@@ -87,6 +115,11 @@ class CodeRunner:
         """Forget every work directory."""
         while self._work:
             self._work.popitem()[1].close()
+
+
+def code_digest(blocks: Sequence[CodeBlock]) -> str:
+    """What an approval of these blocks, in this order, is bound to."""
+    return digest_of(["code", [[block.language, block.code] for block in blocks]])
 
 
 def _command(block: CodeBlock, config: CodeExecution) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -18,12 +19,12 @@ SHOWN = 2_000
 class AuditedTool(FunctionTool):
     """A `FunctionTool` whose every call is logged: who called it, in which chat, with what, how it went, how long it took."""
 
-    async def run(self, arguments: str, context: Context) -> str:
+    async def run(self, arguments: str, context: Context, begin: Callable[[], object] | None = None) -> str:
         """See `FunctionTool.run`."""
         began = time.monotonic()
         outcome = "cancelled"
         try:
-            answer = await super().run(arguments, context)
+            answer = await super().run(arguments, context, begin)
             outcome = answer.partition("\n")[0][:200] if answer.startswith("Error:") else f"{len(answer)} characters"
         finally:
             line = {

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 ToolKind = Literal["sql", "http", "files", "shell", "python", "mcp"]
 
-COMMON = frozenset({"use", "description"})
+COMMON = frozenset({"use", "description", "approval"})
 KEYS_OF_USE: dict[ToolKind, frozenset[str]] = {
     "sql": frozenset({"database", "write", "seconds", "rows"}),
     "http": frozenset({"hosts", "methods", "private", "seconds", "max_kb"}),
@@ -25,6 +25,7 @@ class ToolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What the tool is, and its bounds. Paths are looked for beside the team file."""
 
     use: Annotated[ToolKind, Meta(description="What it is.", extra={"noun": "kind of tool"})]
+    approval: Annotated[bool, Meta(description="Whether a person must say yes to each call.")] = False
     description: Annotated[str, Meta(description="Told to the model, in front of how the tool is used.")] = ""
     database: Annotated[str, Meta(description="sql: the SQLite file.")] = ""
     root: Annotated[str, Meta(description="files: the directory outside of which nothing is read or written.")] = ""

@@ -4,13 +4,14 @@ A process can die, or a turn be cancelled, while a tool runs. When the same turn
 answer here; one that was only begun may or may not have taken effect, and only a model or a person can decide what follows.
 """
 
-import time
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from rostra.protocol.clock import wall_ms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,7 +72,7 @@ class ToolJournal:
         self._written += 1
         if self._written % TRIMMED_EVERY == 0:
             self._trim()
-        row = (key, tool, arguments, time.time_ns() // 1_000_000)
+        row = (key, tool, arguments, wall_ms())
         added = self._opened().execute("INSERT INTO tool_call (task, tool, arguments, begun_ms) VALUES (?, ?, ?, ?)", row)
         assert added.lastrowid is not None
         return added.lastrowid

@@ -134,6 +134,9 @@ class McpTool(AuditedTool):
         except McpFailed as error:
             self._problem = str(error)
 
+    def check(self, arguments: dict[str, Any]) -> None:
+        """See `FunctionTool.check`; the server alone knows."""
+
     async def fill(self, arguments: dict[str, Any], context: Context) -> Any:
         """See `FunctionTool.fill`; the server checks the arguments."""
         return await self.server.call(self.function, arguments)

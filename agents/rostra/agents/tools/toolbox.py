@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Container, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rostra.agents.responder import Context
 from rostra.protocol import ChatMessage, ToolCall, ToolResponse, redaction
@@ -12,6 +12,9 @@ from rostra.protocol.failpoints import passing
 
 from .function_tool import FunctionTool
 from .signature import BadTool
+
+if TYPE_CHECKING:
+    from .journal import Task
 
 log = logging.getLogger("rostra.audit")
 
@@ -102,13 +105,23 @@ class ToolBox:
         elif context.journal is None or tool.repeatable:
             content = redaction.own.text(await tool.run(call.arguments, context))
         else:
-            number = context.journal.begin(call.name, call.arguments)
-            passing("tool.begun")
-            content = redaction.own.text(await tool.run(call.arguments, context))
-            passing("tool.ran")
-            context.journal.done(number, content)
-            passing("tool.done")
+            content = await self._journalled(tool, call, context, context.journal)
         return ToolResponse(id=call.id, name=call.name, content=content)
+
+    async def _journalled(self, tool: FunctionTool, call: ToolCall, context: Context, journal: "Task") -> str:
+        number: int | None = None
+
+        def begin() -> None:  # what nobody has approved yet has not begun
+            nonlocal number
+            number = journal.begin(call.name, call.arguments)
+            passing("tool.begun")
+
+        content = redaction.own.text(await tool.run(call.arguments, context, begin))
+        if number is not None:
+            passing("tool.ran")
+            journal.done(number, content)
+            passing("tool.done")
+        return content
 
     def _once(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)

@@ -1,10 +1,10 @@
 """The mailboxes on disk: SQLite in WAL mode with `synchronous=FULL`. One thread owns a store."""
 
 import sqlite3
-import time
 import weakref
 from pathlib import Path
 
+from rostra.protocol.clock import wall_ms
 from rostra.protocol.directory import LetterInfo, MailboxInfo, MailQuery, MailRef
 from rostra.protocol.errors import RostraError
 from rostra.protocol.failpoints import passing
@@ -165,7 +165,7 @@ class MailStore:
             return Declined(operation.route, letter, "mailbox_full", why, operation.round)
         cursor = self._db.execute(
             "INSERT INTO letter (recipient, source, epoch, sequence, body, traceparent, stored_ms) VALUES (?,?,?,?,?,?,?)",
-            (letter.recipient, letter.source, letter.epoch, letter.sequence, letter.body, letter.traceparent, _now_ms()),
+            (letter.recipient, letter.source, letter.epoch, letter.sequence, letter.body, letter.traceparent, wall_ms()),
         )
         self._db.execute(
             "INSERT INTO source VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET high = excluded.high", (*key, letter.sequence)
@@ -209,7 +209,7 @@ class MailStore:
             return
         self._db.execute(
             f"INSERT INTO dead SELECT {_COLUMNS}, stored_ms, ?, ? FROM letter WHERE number = ?",  # noqa: S608
-            (_now_ms(), operation.reason, operation.number),
+            (wall_ms(), operation.reason, operation.number),
         )
         self._remove([operation.number])
         results.append(Buried(row[1], operation.number))
@@ -279,7 +279,3 @@ class MailStore:
         )
         self._boxes.pop(reference.recipient, None)
         return count, (reference.recipient,) if count else ()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -119,13 +119,28 @@ def clear(
 @floor.command()
 def limit(
     id_: ChatId,
-    rounds: Annotated[int, typer.Argument(metavar="ROUNDS", min=1, help="Messages at most, the opening included.")],
+    rounds: Annotated[int, typer.Argument(metavar="[ROUNDS]", min=0, help="Messages at most, the opening included.")] = 0,
+    tokens: Annotated[int, typer.Option(metavar="N", min=0, help="Tokens at most, those that are used included.")] = 0,
+    cost: Annotated[float, typer.Option(metavar="X", min=0, help="Dollars at most, those that are spent included.")] = 0.0,
+    seconds: Annotated[float, typer.Option(metavar="S", min=0, help="Seconds at most, those that have passed included.")] = 0.0,
     reason: Reason = "",
     team: Team = "",
     as_json: Json = False,
 ) -> None:
-    """Move the limit of messages of a running chat."""
-    _control("limit", id_, team, as_json, max_rounds=rounds, reason=reason)
+    """Move the limits of a running chat; what is not given stays as it is."""
+    _control("limit", id_, team, as_json, max_rounds=rounds, tokens=tokens, cost=cost, seconds=seconds, reason=reason)
+
+
+@floor.command()
+def selection(
+    id_: ChatId,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="auto, manual, random, round_robin or vote.")],
+    reason: Reason = "",
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """Let the speakers of a running chat be chosen otherwise from now on."""
+    _control("selection", id_, team, as_json, selection=method, reason=reason)
 
 
 def asked(team: str, method: str, payload: Any, reply: Any, *, patient: bool = False) -> Any:
@@ -153,4 +168,16 @@ def _control(what: str, chat: str, team: str, as_json: bool, **rest: Any) -> Non
         return
     floor_of = f", {info.speaker} has the floor" if info.speaker else ""
     muted = f", muted: {', '.join(info.muted)}" if info.muted else ""
-    texts.say(f"{info.chat} is {info.state}: {info.messages} of {info.max_rounds} messages{floor_of}{muted}")
+    budget = ", ".join(
+        text
+        for limit, text in (
+            (info.max_tokens, f"{info.max_tokens:,} tokens"),
+            (info.max_cost, f"${info.max_cost:g}"),
+            (info.max_seconds, f"{info.max_seconds:g} s"),
+        )
+        if limit
+    )
+    limits = f", at most {budget}" if budget and what == "limit" else ""
+    method = f", speakers are chosen by {info.selection}" if what == "selection" else ""
+    place = f"{info.messages} of {info.max_rounds} messages{limits}"
+    texts.say(f"{info.chat} is {info.state}: {place}{floor_of}{muted}{method}")

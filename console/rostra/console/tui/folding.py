@@ -11,7 +11,7 @@ from rostra.groupchat.floor import sentence
 from rostra.protocol import Presence
 from rostra.protocol.chat import ChatEvent, ChatMessage, Control, Delta, Result
 
-from .scene import Entry, Fold, Piece, Scene, entered, noted
+from .scene import Entry, Fold, Limits, Piece, Scene, entered, noted
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -64,6 +64,8 @@ def _happened(scene: Scene, event: ChatEvent) -> Scene:
             return noted(_replace(scene, inbox=left), f"question {event.question} is {how}")
         case "result":
             return scene if event.result is None else _over(scene, event.result)
+        case "reminder":
+            return noted(scene, f"question {event.question} of {_line(event.speaker) or 'the chat'} still waits for an answer")
         case "started" | "question":
             return scene  # the chat at a glance, and the inbox, say it better
         case _:
@@ -151,6 +153,8 @@ def _state(scene: Scene, state: str) -> Scene:
 
 
 def _controlled(scene: Scene, control: Control) -> Scene:
+    if control.what == "answer":
+        return _limited(scene, control)  # the event of its own says the rest
     scene = noted(scene, _line(sentence(control)))
     if control.now or control.what in ("skip", "takeover"):  # turns are taken back; who is asked next, is said next
         scene = _without(scene, control.agent) if control.what == "skip" else _floor_free(scene)
@@ -166,13 +170,22 @@ def _controlled(scene: Scene, control: Control) -> Scene:
         case "unmute":
             return _replace(scene, muted=tuple(name for name in scene.muted if name != control.agent))
         case "limit":
-            return _replace(scene, max_rounds=control.max_rounds or scene.max_rounds)
+            return _limited(scene, control)
         case "rewind":
             scene = _floor_free(scene)
             stay = tuple(entry for entry in scene.entries if entry.sequence <= control.sequence)
             return _replace(scene, entries=stay, last=min(scene.last, control.sequence), wanted="")
         case _:
             return scene  # who is a member, and who has the floor, says the chat at a glance
+
+
+def _limited(scene: Scene, control: Control) -> Scene:
+    limits = Limits(
+        tokens=control.tokens or scene.limits.tokens,
+        cost=control.cost or scene.limits.cost,
+        seconds=control.seconds or scene.limits.seconds,
+    )
+    return _replace(scene, max_rounds=control.max_rounds or scene.max_rounds, limits=limits)
 
 
 def _over(scene: Scene, result: Result) -> Scene:

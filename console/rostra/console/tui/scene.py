@@ -137,7 +137,8 @@ def with_inbox(scene: Scene, items: tuple[InboxItem, ...], *, new: bool) -> Scen
     for item in items:
         if new and item.number not in known:
             who = item.question.agent or "the chat"
-            scene = noted(scene, f"{who} asks (question {item.number}): {item.question.text}")
+            about = f"\n{item.question.detail}" if item.question.detail else ""
+            scene = noted(scene, f"{who} asks (question {item.number}): {item.question.text}{about}")
     return msgspec.structs.replace(scene, inbox=items)
 
 
