@@ -23,7 +23,10 @@ from rostra.team.file import TeamFile
 from rostra.team.process import Job
 
 TURNS = 200
-HEAVY = {"openai", "pydantic", "rich", "typer", "msgpack", "rostra.agents.gateway", "rostra.broker", "rostra.console"}
+HEAVY = {
+    *("openai", "pydantic", "rich", "typer", "msgpack", "rostra.agents.gateway", "rostra.broker", "rostra.console"),
+    *("rostra.groupchat.options", "rostra.groupchat.conditions", "rostra.groupchat.flow"),
+}
 
 
 class Meter:

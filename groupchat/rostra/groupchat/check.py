@@ -6,10 +6,9 @@ from rostra.protocol.names import check_name
 
 from .errors import BadOptions
 from .flow import problem as flow_problem
+from .methods import METHODS
 from .options import ChatOptions
 from .stop import parse
-
-METHODS = ("auto", "manual", "random", "round_robin", "vote", "handoff", "parallel", "flow")
 
 
 def check_options(options: ChatOptions) -> ChatOptions:

@@ -6,7 +6,7 @@ from rostra.protocol import Member
 
 from .auto import Dialogue
 from .candidates import Nobody, narrow
-from .check import METHODS
+from .methods import METHODS
 from .options import ChatOptions
 from .rows import Row
 from .selection import Round, Situation, drawn, flowing, handed, rotation

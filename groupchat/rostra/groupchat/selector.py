@@ -16,8 +16,8 @@ from rostra.protocol.vote import vote
 
 from .auto import Dialogue
 from .candidates import Candidates, Nobody, narrow
-from .check import METHODS
 from .facts import SECOND_CHANCE, plausible
+from .methods import METHODS
 from .options import ChatOptions
 from .roster import Roster
 from .selection import (

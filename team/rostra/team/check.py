@@ -11,10 +11,10 @@ import msgspec
 from rostra.agents.models.config import ModelConfig
 from rostra.agents.tools.config import COMMON, KEYS_OF_USE, NEEDED, ToolConfig
 from rostra.groupchat import stop
-from rostra.groupchat.check import METHODS
 from rostra.groupchat.errors import StopError
 from rostra.groupchat.flow import Flow
 from rostra.groupchat.flow import problem as flow_problem
+from rostra.groupchat.methods import METHODS
 from rostra.protocol import COORDINATOR, GATEWAY, BadName, events_address
 from rostra.protocol.names import check_name
 

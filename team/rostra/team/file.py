@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from rostra.groupchat.flow import Flow
-from rostra.groupchat.options import Budget, ChatOptions, SelectorOptions, Transitions
 from rostra.protocol import Member
 from rostra.protocol.people import Asking
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from rostra.agents.config import AgentConfig
     from rostra.agents.models.config import ModelConfig
     from rostra.agents.tools.config import ToolConfig
+    from rostra.groupchat.options import ChatOptions
 
 HUMAN_INPUT = {"assistant": "never", "teachable": "never", "user_proxy": "always", "conversable": "terminate"}
 """When a person is asked, per kind of agent, unless the file says otherwise; a handler asks whenever it likes."""
@@ -101,11 +100,13 @@ class TeamFile(msgspec.Struct, frozen=True):
         """The agents that are a group chat themselves."""
         return {name: table for name, table in self.tables.agents.items() if table.kind == "group_chat"}
 
-    def chat_options(self, *, load: bool = False) -> ChatOptions:
+    def chat_options(self, *, load: bool = False) -> "ChatOptions":
         """What the coordinator must know. `load`: import selection functions (raises `LoadError`), else they stay text.
 
         Who takes part in the inner chat of another agent takes no part in the team's own.
         """
+        from rostra.groupchat.options import Budget
+
         inner = self.inner()
         inside = {name for table in inner.values() for name in table.members}
         own = [name for name in self.agents if name not in inside]
@@ -118,8 +119,11 @@ class TeamFile(msgspec.Struct, frozen=True):
             extending=budget.person,
         )
 
-    def _options(self, chat: ChatTable, names: Collection[str], load: bool) -> ChatOptions:
+    def _options(self, chat: ChatTable, names: Collection[str], load: bool) -> "ChatOptions":
         """How one chat is held, between these agents."""
+        from rostra.groupchat.flow import Flow
+        from rostra.groupchat.options import ChatOptions, SelectorOptions, Transitions
+
         selection: Any = chat.selection
         if load and ":" in selection:
             from rostra.agents.loading import load as load_object

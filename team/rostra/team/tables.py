@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from rostra.agents.tools.config import ToolConfig
-from rostra.groupchat.check import METHODS
+from rostra.groupchat.methods import METHODS
 from rostra.protocol.people import Asking
 
 AgentKind = Literal["assistant", "user_proxy", "conversable", "handler", "teachable", "group_chat"]
