@@ -17,7 +17,6 @@ from rostra.protocol.ids import new_id
 from rostra.protocol.people import Asking
 
 from .asides import Asides
-from .check import METHODS
 from .clearing import control_of
 from .floor import Floor, problem
 from .inputs import (
@@ -46,6 +45,7 @@ from .inputs import (
 )
 from .ledger import Ledger
 from .limits import Clock, budget_of, extended, extension_id, extension_question, reached, used_up
+from .methods import METHODS
 from .options import ChatOptions
 from .rows import Row, Settings
 from .scribe import Scribe
