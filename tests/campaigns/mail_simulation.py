@@ -157,8 +157,8 @@ class MailWorld(World):
             self.emit(self.core.stored(results))
 
 
-def live(seed: int) -> MailWorld:
-    """One life: chaos, then calm until everything has arrived."""
+def live(seed: int, length: float = 1.0) -> MailWorld:
+    """One life: chaos, `length` times as long as usual, then calm until everything has arrived."""
     world = MailWorld(seed)
     random = world.random
     world.peers = [MailPeer(world, name) for name in NAMES] + [MailPeer(world, "team", shared=True) for _ in range(2)]
@@ -166,7 +166,7 @@ def live(seed: int) -> MailWorld:
     world.run(2)
     world.loss = random.choice([0.0, 0.02, 0.1, 0.3])
     world.failing, world.crashing = random.choice([0.0, 0.05, 0.3]), True
-    for _ in range(random.randrange(15, 40)):
+    for _ in range(round(random.randrange(15, 40) * length)):
         dice, peer = random.random(), random.choice(world.peers)
         if dice < 0.55:
             for _ in range(random.choice([1, 5, 20])):

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -18,43 +15,11 @@ from rostra.protocol.effects import Lettered
 from rostra.protocol.frames import encode_body
 from rostra.protocol.service import Service
 
+from .brokers import Broker
 from .checker import check_mail
 from .conftest import sized
 from .peers import READER, SENDER, database
 from .teams import Peer
-
-BROKER = """
-import signal, sys
-from pathlib import Path
-from rostra.broker.server import Server
-server = Server(sys.argv[1], Path(sys.argv[2]))
-signal.signal(signal.SIGTERM, lambda *_: server.stop())
-print("ready", flush=True)
-server.run()
-"""
-
-
-class Broker:
-    """A broker in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.address, self._mail = f"ipc://{folder}/bus", folder / "mail.db"
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-c", BROKER, self.address, str(self._mail)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        self.process.stdout.readline()  # from here on SIGTERM is heeded
-        self.process.stdout.close()
-
-    def rss(self) -> float:
-        """Its memory in MB."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
-
-    async def stop(self) -> int:
-        self.process.terminate()
-        return await asyncio.to_thread(self.process.wait, 30)
 
 
 @pytest.fixture

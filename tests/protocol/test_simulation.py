@@ -21,8 +21,8 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "OUTBOX", 4)
 
 
-def live(seed: int) -> World:
-    """One life of a small world: calm, chaos, calm."""
+def live(seed: int, length: float = 1.0) -> World:
+    """One life of a small world: calm, chaos (`length` times as long as usual), calm."""
     world = World(seed)
     random = world.random
     names = ["anna", "bert", "carl"]
@@ -41,7 +41,7 @@ def live(seed: int) -> World:
 
     world.loss = random.choice([0.0, 0.02, 0.1, 0.3])
     flood = random.random() < 0.3
-    for _ in range(random.randrange(20, 60)):
+    for _ in range(round(random.randrange(20, 60) * length)):
         dice, peer = random.random(), random.choice(world.peers)
         if dice < 0.35:
             for _ in range(random.choice([1, 2, 30 if flood else 6])):

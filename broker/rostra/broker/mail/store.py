@@ -1,5 +1,6 @@
 """The mailboxes on disk: SQLite in WAL mode with `synchronous=FULL`. One thread owns a store."""
 
+import os
 import sqlite3
 import weakref
 from pathlib import Path
@@ -30,6 +31,12 @@ from .operations import (
 
 MAX_LETTERS = 10_000
 MAX_BYTES = 64 * 1024 * 1024
+RESERVE = 1024 * 1024
+"""Bytes of the disk that letters leave free, so that they can be removed from a full one."""
+AMPLE = 16 * 1024 * 1024
+"""Bytes that are enough for whatever one transaction writes: more free than that is not looked into."""
+PAGES = 16 * 1024
+"""What a letter takes of the disk beside its body, at most."""
 REMEMBERED = 10_000
 """Senders, and mailboxes, whose numbers are kept in memory."""
 
@@ -88,6 +95,9 @@ class MailStore:
             raise sqlite3.DatabaseError(f"the mail store is damaged: {verdict}")
         if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
             self._db.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
+        self._path = path
+        self._room = float("inf")
+        """Bytes that letters of this batch may still take."""
         self._high: dict[tuple[str, bytes, str], int] = {}
         self._boxes: dict[str, tuple[int, int]] = {}
 
@@ -105,6 +115,7 @@ class MailStore:
         Raises `sqlite3.Error` when nothing of it was done; what is remembered is then read anew from disk.
         """
         try:
+            self._room = self._free()
             self._db.execute("BEGIN IMMEDIATE")
             results: list[Result] = []
             for operation in operations:
@@ -163,6 +174,9 @@ class MailStore:
         if count >= MAX_LETTERS or size + len(letter.body) > MAX_BYTES:
             why = f"{letter.recipient} has {count} letters, {size} bytes waiting"
             return Declined(operation.route, letter, "mailbox_full", why, operation.round)
+        self._room -= 2 * len(letter.body) + PAGES
+        if self._room < 0:
+            return Declined(operation.route, letter, "storage_full", "the disk is full but for a reserve", operation.round)
         cursor = self._db.execute(
             "INSERT INTO letter (recipient, source, epoch, sequence, body, traceparent, stored_ms) VALUES (?,?,?,?,?,?,?)",
             (letter.recipient, letter.source, letter.epoch, letter.sequence, letter.body, letter.traceparent, wall_ms()),
@@ -174,6 +188,20 @@ class MailStore:
         self._boxes[letter.recipient] = (count + 1, size + len(letter.body))
         letter.number = cursor.lastrowid or 0
         return Kept(operation.route, letter)
+
+    def _free(self) -> float:
+        """Bytes that letters may take, so that afterwards there is room to remove them: SQLite needs some for that, too."""
+        if self._path is None:
+            return float("inf")
+        room = _available(self._path) - RESERVE
+        if room > AMPLE:
+            return room
+        # What was removed is not given back to the disk: it is free within the file, once the log is taken over.
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (pages,), (size,) = (self._db.execute(f"PRAGMA {what}").fetchone() for what in ("freelist_count", "page_size"))
+        room = max(0, _available(self._path) - RESERVE)
+        within: int = pages * size
+        return room + min(room, within)
 
     def _highest(self, key: tuple[str, bytes, str]) -> int:
         """The number of the newest letter of (source, epoch, recipient)."""
@@ -279,3 +307,12 @@ class MailStore:
         )
         self._boxes.pop(reference.recipient, None)
         return count, (reference.recipient,) if count else ()
+
+
+def _available(path: Path) -> int:
+    """Bytes of the disk that are free where `path` is; none when nobody can tell."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return 0
+    return disk.f_bavail * disk.f_frsize
