@@ -54,6 +54,7 @@ and the result is the last line.
 | `message` | `seq` (from 1, the task), `speaker`, `role`, `content`, `tool_calls`, `tool_responses` |
 | `delta` (with `--deltas`) | `seq`, `speaker`, `text` |
 | `failed`, `skipped` | `seq`, `speaker`, `error` |
+| `passed` | `seq`, `speaker` |
 | `question` | `question` (its number), `agent`, `text`, `options`, `default` |
 | `answered` | `question` |
 | `state` | `state` |

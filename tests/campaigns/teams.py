@@ -24,7 +24,7 @@ TEAM = """
 [team]
 name = "chaos"
 [chat]
-selection = "round_robin"
+selection = "{selection}"
 max_rounds = {rounds}
 [models.default]
 api = "scripted"
@@ -37,12 +37,12 @@ def produced(speaker: str, number: int) -> str:
     return f"{speaker} {number}"
 
 
-def a_team(folder: Path, rounds: int, delay: float) -> Path:
-    """Three assistants that count."""
+def a_team(folder: Path, rounds: int, delay: float, selection: str = "round_robin") -> Path:
+    """Three assistants that count, in turn or all at once."""
     folder.mkdir(parents=True, exist_ok=True)
     table = '[agents.{}]\nkind = "assistant"\nsystem_message = "You count."\nmax_replies = 100000\n'
     members = "".join(map(table.format, AGENTS))
-    (folder / "team.toml").write_text(TEAM.format(rounds=rounds) + members)
+    (folder / "team.toml").write_text(TEAM.format(rounds=rounds, selection=selection) + members)
     replies = {
         name: "".join(f'  {{ text = "{produced(name, n)}", delay = {delay} }},\n' for n in range(1, rounds // 3 + 3))
         for name in AGENTS
@@ -136,9 +136,17 @@ class Chaos:
 
 
 @contextlib.asynccontextmanager
-async def chaos(folder: Path, seed: int, *, rounds: int = 3000, delay: float = 0.02, mail: bool = True) -> AsyncIterator[Chaos]:
+async def chaos(
+    folder: Path,
+    seed: int,
+    *,
+    rounds: int = 3000,
+    delay: float = 0.02,
+    mail: bool = True,
+    selection: str = "round_robin",
+) -> AsyncIterator[Chaos]:
     """A team under attack as long as the context is open; afterwards everything is checked, and the figures are in it."""
-    file, places = a_team(folder, rounds, delay), Places.here({"ROSTRA_HOME": str(folder / "home")})
+    file, places = a_team(folder, rounds, delay, selection), Places.here({"ROSTRA_HOME": str(folder / "home")})
     async with Team.load(file, places=places, record=folder / "record.jsonl") as team:
         assert team.supervisor is not None
         one = Chaos(team, folder, random.Random(seed))

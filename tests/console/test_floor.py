@@ -171,6 +171,9 @@ def test_a_chat_is_rewound_paused_stepped_and_resumed(team: tuple[Cli, str]) -> 
     state = rostra("chat", "limit", "c-floor", "7", "--json").json
     assert (state["state"], state["messages"], state["max_rounds"]) == ("paused", 4, 7)
     assert rostra("chat", "mute", "c-floor", "bob", "--json").json["muted"] == ["bob"]
+    rostra("chat", "clear", "c-floor", "ada", "--last", "1")
+    assert "no member of the chat" in rostra("chat", "clear", "c-floor", "nobody", code=1).err
+    assert "no turn to skip" in rostra("chat", "skip", "c-floor", "ada", code=1).err
     assert "no member of the chat" in rostra("chat", "mute", "c-floor", "nobody", code=1).err
     assert "paused already" in rostra("chat", "pause", "c-floor", code=1).err
     assert "muted" in rostra("chat", "next", "c-floor", "bob", code=1).err

@@ -103,9 +103,13 @@ class Chats:
         """Let one turn happen, then pause."""
         return await self._ask("chat.step", ChatControl(chat=chat), ChatInfo)
 
-    async def skip(self, chat: str, reason: str = "") -> ChatInfo:
-        """Pass over whoever has the floor."""
-        return await self._ask("chat.skip", ChatControl(chat=chat, reason=reason), ChatInfo)
+    async def skip(self, chat: str, reason: str = "", *, agent: str = "") -> ChatInfo:
+        """Pass over whoever has the floor; of several who were asked at once, over `agent`."""
+        return await self._ask("chat.skip", ChatControl(chat=chat, agent=agent, reason=reason), ChatInfo)
+
+    async def clear(self, chat: str, agent: str = "", *, last: int = 0, reason: str = "") -> ChatInfo:
+        """Show a member, or everybody, nothing any more of what was said so far, but for the last messages."""
+        return await self._ask("chat.clear", ChatControl(chat=chat, agent=agent, last=last, reason=reason), ChatInfo)
 
     async def next(self, chat: str, agent: str, *, now: bool = False, reason: str = "") -> ChatInfo:
         """Let a member speak next, whatever the rules say; `now`: take the open turn back."""

@@ -54,9 +54,15 @@ def stop(
 
 
 @floor.command()
-def skip(id_: ChatId, reason: Reason = "", team: Team = "", as_json: Json = False) -> None:
+def skip(
+    id_: ChatId,
+    agent: Annotated[str, typer.Argument(metavar="[AGENT]", help="Which of several who were asked at once.")] = "",
+    reason: Reason = "",
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
     """Pass over whoever has the floor: its turn is recorded as failed, and somebody else speaks."""
-    _control("skip", id_, team, as_json, reason=reason)
+    _control("skip", id_, team, as_json, agent=agent, reason=reason)
 
 
 @floor.command("next")
