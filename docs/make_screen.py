@@ -36,10 +36,9 @@ def picture() -> str:
     usage = Usage(prompt_tokens=5_400, completion_tokens=1_700, cost=0.13)
     info = ChatInfo(
         chat=CHAT, state="running", task="Count the words of the report.", members=members, max_rounds=12, usage=usage,
-        messages=4, speaker="critic", admin="admin", seconds=47.0,
+        messages=4, speaker="critic", admin="admin", seconds=47.0, max_tokens=20_000, max_cost=0.5, max_seconds=600.0,
     )  # fmt: skip
     seen = scene.with_info(scene.Scene(chat=CHAT), info, 0)
-    seen = scene.with_limits(seen, scene.Limits(tokens=20_000, cost=0.5, seconds=600.0))
     call = ToolCall(id="1", name="word_count", arguments='{"path": "report.md"}')
     said = (
         ChatMessage(sequence=1, name="user", content="Count the words of the report."),

@@ -32,6 +32,7 @@ from rostra.protocol.chat import ChatEvent, ChatInfo, Control, ControlKind, Delt
 
 CHAT = "c-1"
 NOW = 1_000_000_000_000
+BUDGET = {"max_tokens": 20_000, "max_cost": 0.5, "max_seconds": 600.0}
 EXTENT = Extent(lines=100, room=20)
 INFO = ChatInfo(
     chat=CHAT,
@@ -235,15 +236,11 @@ def test_the_reason_of_a_turn_that_was_open_already_is_asked_for() -> None:
     assert scene.with_why(seen, Why(sequence=3, speaker="ada", reason="long ago")).why == ""
 
 
-@pytest.mark.parametrize("settings", [{}, {"rules": None}, {"rules": {"budget": {"tokens": "many"}}}])
-def test_a_budget_that_is_not_known_is_none(settings: dict[str, Any]) -> None:
-    assert scene.limits_of(settings) == Limits()
-
-
-def test_the_budget_is_among_the_settings() -> None:
-    assert scene.limits_of({"rules": {"budget": {"tokens": 5, "cost": 0.5, "seconds": 9.0}}}) == Limits(
-        tokens=5, cost=0.5, seconds=9.0
-    )
+def test_the_budget_is_that_of_the_chat_until_a_control_moves_it() -> None:
+    seen = begun(**BUDGET)
+    assert seen.limits == Limits(tokens=20_000, cost=0.5, seconds=600.0)
+    moved = after(seen, control("limit", tokens=30_000))
+    assert (moved.limits, moved.max_rounds) == (Limits(tokens=30_000, cost=0.5, seconds=600.0), 9)
 
 
 # ---- what keys do
@@ -313,6 +310,26 @@ def test_a_question_with_options_offers_them_and_the_default_is_marked() -> None
     desk, _ = keys(asked, "a", "4")
     assert sent(desk, "2")[1] == Answer(3, "no")
     assert sent(desk, "perhaps")[1] == Answer(3, "perhaps")
+
+
+def test_what_exactly_is_approved_is_read_whole_and_the_answer_is_good_for_that_alone() -> None:
+    code = "\n".join(f"line {number}" for number in range(1, 41))
+    question = item(3, "May this run?", "ada", options=("yes", "no"), default="no", detail=code, digest="d1", kind="code")
+    asked = scene.with_inbox(begun(), (question,), new=True)
+    assert "▸ what exactly it is about" in drawn(asked)
+    desk, _ = keys(asked, "a")
+    extent = Extent(lines=40, room=18)
+    assert "line 1 " in drawn(asked, desk)
+    assert "23 more lines below" in drawn(asked, desk)
+    assert "page down" in drawn(asked, desk).splitlines()[-1]
+    lower, _ = keys(asked, "pagedown", "pagedown", desk=desk, extent=extent)
+    assert lower.read == 22
+    assert "line 40 " in drawn(asked, lower)
+    assert keys(asked, "pageup", "pageup", desk=lower, extent=extent)[0].read == 0
+    assert keys(asked, "1", desk=lower)[1] == Answer(3, "yes", "d1")
+    desk, _ = keys(asked, "3", desk=lower)
+    assert "line 1 " in drawn(asked, desk)
+    assert sent(desk, "no: not that file")[1] == Answer(3, "no: not that file", "d1")
 
 
 def test_of_several_questions_one_is_chosen_first() -> None:
@@ -392,8 +409,7 @@ def test_tool_calls_and_outputs_are_folded_until_they_are_unfolded() -> None:
 
 def full() -> Scene:
     """A chat in which there is something of everything."""
-    seen = begun(speaker="bob", messages=4, muted=("you",), seconds=75.0, usage=Usage(prompt_tokens=1200, cost=0.25))
-    seen = scene.with_limits(seen, Limits(tokens=20_000, cost=0.5, seconds=600.0))
+    seen = begun(speaker="bob", messages=4, muted=("you",), seconds=75.0, usage=Usage(prompt_tokens=1200, cost=0.25), **BUDGET)
     seen = after(seen, message(1, "you", "Bake bread."), message(2, "ada", "Flour."), message(3, "you", "How much?"))
     seen = scene.with_inbox(seen, (item(7, "May I buy yeast?", "ada", options=("yes", "no")),), new=True)
     seen = after(seen, message(4, "ada", "500 g."), selected(5, "bob", "ada spoke last, and the graph allows bob"))
@@ -460,7 +476,7 @@ def test_what_is_above_can_be_read_while_the_chat_goes_on() -> None:
     conversation = Conversation(Pen())
     lines, extent = conversation.shown(long, Desk(top=0), 50, 10)
     assert "Line 1." in text(lines)
-    assert "68 more lines below" in text(lines)
+    assert "69 more lines below" in text(lines)
     assert extent.lines == 78
     longer = after(long, message(40, "bob", "Line 40."))
     assert text(conversation.shown(longer, Desk(top=0), 50, 10)[0][:9]) == text(lines[:9])

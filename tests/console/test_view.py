@@ -17,7 +17,7 @@ from rostra.console.terminal import Style
 from rostra.console.tui import drawing
 from rostra.console.tui.app import View
 from rostra.protocol import ChatMessage, Client, Incoming, Question, Refused
-from rostra.protocol.chat import ChatControl, ChatInfo, ChatRef, ChatSay, Records, RecordsRequest, Why
+from rostra.protocol.chat import ChatControl, ChatInfo, ChatRef, ChatSay, Why
 
 from .transcriber import CHAT, Transcriber
 
@@ -32,7 +32,6 @@ class Directed(Transcriber):
             self.service.method(f"chat.{what}", ChatControl, self._control)
         self.service.method("chat.say", ChatSay, self._say)
         self.service.method("chat.why", ChatRef, self._why)
-        self.service.method("chat.records", RecordsRequest, self._records)
 
     async def _control(self, wish: ChatControl, request: Incoming) -> ChatInfo:
         if wish.agent == "coder":
@@ -47,9 +46,6 @@ class Directed(Transcriber):
 
     async def _why(self, _: ChatRef, __: Incoming) -> list[Why]:
         return []
-
-    async def _records(self, _: RecordsRequest, __: Incoming) -> Records:
-        return Records(settings={"rules": {"budget": {"tokens": 77}}})
 
 
 class Screen:
@@ -94,7 +90,6 @@ async def test_what_is_typed_is_done_and_shown(there: tuple[Directed, Client], k
     async with Chat(console, CHAT) as chat:
         screen = Screen(chat, keys)
         await screen.until("Flour.")
-        await screen.until("0/77")
         keys.send_text("p")
         await screen.until("PAUSED")
         assert coordinator.done == ["chat.pause"]

@@ -28,7 +28,7 @@ async def perform(chat: Chat, act: Act) -> ChatInfo | None:
             await chat.client.request(COORDINATOR, "chat.say", say, reply=ChatMessage, timeout=None, absent=7.5)
             return None
         case Answer():
-            await chat.answer(act.number, act.text)
+            await chat.answer(act.number, act.text, act.digest)
             return None
         case Leave():
             return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, Filter
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -174,13 +174,14 @@ class View:
     def _bindings(self) -> KeyBindings:
         bindings, writing = KeyBindings(), Condition(self._writing)
 
-        def bind(key: str) -> None:
-            bindings.add(key, filter=~writing, eager=key == "escape")(lambda _: self._pressed(key))
+        def bind(key: str, when: Filter) -> None:
+            bindings.add(key, filter=when, eager=key == "escape")(lambda _: self._pressed(key))
 
         for key in _NAMES:
-            bind(key)
+            bind(key, ~writing)
         bindings.add("<any>", filter=~writing)(lambda event: self._pressed(event.data))
-        bindings.add("escape", filter=writing, eager=True)(lambda _: self._pressed("escape"))
+        for key in ("escape", "pageup", "pagedown"):
+            bind(key, writing)
         bindings.add("<bracketed-paste>", filter=~writing)(lambda _: None)
         bindings.add("c-c", eager=True)(lambda _: self.leave(Code.INTERRUPTED))
         bindings.add("c-z", eager=True)(lambda event: event.app.suspend_to_background())

@@ -1,6 +1,7 @@
 """The conversation as lines: who said what, what is folded, what is just being written. Pure."""
 
 from rostra.console.terminal import PALETTE, Speakers, clean, unfinished
+from rostra.protocol.chat import InboxItem
 
 from .desk import Desk, Extent
 from .lines import Line, Pen
@@ -43,19 +44,29 @@ class Conversation:
     def shown(self, scene: Scene, desk: Desk, width: int, height: int) -> tuple[list[Line], Extent]:
         """The `height` lines in sight, and the extent of the whole."""
         lines, starts = self.lines(scene, desk, width)
+        return self._sight(lines, desk.top, width, height), Extent(lines=len(lines), room=height, starts=starts)
+
+    def detail(self, item: InboxItem, top: int, width: int, height: int) -> tuple[list[Line], Extent]:
+        """The `height` lines, from `top` on, of what exactly a question is about; and the extent of the whole."""
+        words = self._pen.wrapped(item.question.detail, width - 2)
+        lines = [self._pen.line(("", "  "), ("", line), width=width) for line in words]
+        return self._sight(lines, top, width, height), Extent(lines=len(lines), room=height)
+
+    def _sight(self, lines: list[Line], top: int | None, width: int, height: int) -> list[Line]:
         last = max(0, len(lines) - height)
-        top = last if desk.top is None else min(desk.top, last)
+        top = last if top is None else min(top, last)
         sight = lines[top : top + height]
         sight += [self._pen.line(width=width)] * (height - len(sight))
         if top < last and sight:
-            below = f"{len(lines) - top - height} more lines below "
+            below = f"{len(lines) - top - height + 1} more lines below "
             sight[-1] = self._pen.line(("dim", below.rjust(width)), width=width)
-        return sight, Extent(lines=len(lines), room=height, starts=starts)
+        return sight
 
     def _entry(self, entry: Entry, width: int, rounds: int, unfolded: bool, marked: bool) -> list[Line]:
         if not entry.speaker:
             style, sign = ("bad", "✗") if entry.bad else ("dim", "·")
-            return self._text(entry.text, width, style, sign)
+            lines = self._text(entry.text, width, style, sign)
+            return lines + [line for fold in entry.folds for line in self._fold(fold, width, unfolded, marked)]
         lines = self._head(entry.sequence, entry.speaker, rounds, width)
         if entry.text:
             lines += self._text(entry.text, width, "")

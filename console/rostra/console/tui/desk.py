@@ -34,10 +34,11 @@ class Say(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Act: answer a question of the inbox."""
+    """Act: answer a question of the inbox; `digest`: that of what was read."""
 
     number: int
     text: str
+    digest: str = ""
 
 
 class Leave(msgspec.Struct, frozen=True):
@@ -70,11 +71,12 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Choosing(msgspec.Struct, frozen=True):
-    """Mode: one of a list is chosen, the one `at` is marked."""
+    """Mode: one of a list is chosen, the one `at` is marked; `item`: the question that it answers."""
 
     title: str
     choices: tuple[Choice, ...]
     at: int = 0
+    item: InboxItem | None = None
 
 
 Mode = Looking | Helping | Writing | Choosing
@@ -90,6 +92,8 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of the entries that are shown in full."""
     marked: int = 0
     """The number of the entry that the key `enter` folds; 0: none."""
+    read: int = 0
+    """The first line that is shown of what a question is about."""
     notice: str = ""
     """What came of the last act."""
     bad: bool = False
@@ -126,6 +130,9 @@ KEYS = (
 def press(scene: Scene, desk: Desk, key: str, extent: Extent) -> Pressed:
     """What a key does: a character, or `up`, `down`, `pageup`, `pagedown`, `home`, `end`, `tab`, `s-tab`, `enter`, `escape`."""
     match desk.mode:
+        case Choosing(item=InboxItem()) | Writing(item=InboxItem()) if key in ("pageup", "pagedown"):
+            page = max(1, extent.room - 1) * (-1 if key == "pageup" else 1)
+            return _replace(desk, read=max(0, min(desk.read + page, extent.lines - extent.room))), None
         case Choosing():
             return _choose(desk, desk.mode, key)
         case Writing():
@@ -143,7 +150,7 @@ def sent(desk: Desk, text: str) -> Pressed:
         case Writing(item=None):
             return free, Say(text) if text.strip() else None
         case Writing(item=InboxItem() as item):
-            return free, Answer(item.number, chosen(text, item.question))
+            return free, Answer(item.number, chosen(text, item.question), item.question.digest)
         case _:
             return desk, None
 
@@ -230,8 +237,9 @@ def _answering(item: InboxItem) -> Mode:
     if not question.options:
         return write
     at = question.options.index(question.default) if question.default in question.options else 0
-    choices = (*(Choice(option, Answer(item.number, option)) for option in question.options), Choice("something else", write))
-    return Choosing(f"{question.agent or 'the chat'} asks: {question.text}", choices, at)
+    options = (Choice(option, Answer(item.number, option, question.digest)) for option in question.options)
+    choices = (*options, Choice("something else", write))
+    return Choosing(f"{question.agent or 'the chat'} asks: {question.text}", choices, at, item)
 
 
 def _choose(desk: Desk, mode: Choosing, key: str) -> Pressed:
@@ -290,7 +298,7 @@ def _at(desk: Desk, top: int, extent: Extent) -> Desk:
 
 
 def _in(desk: Desk, mode: Mode) -> Desk:
-    return _replace(desk, mode=mode, notice="", bad=False)
+    return _replace(desk, mode=mode, notice="", bad=False, read=0)
 
 
 def _replace(desk: Desk, **changes: Any) -> Desk:

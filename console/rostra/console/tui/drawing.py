@@ -27,6 +27,7 @@ _RUNNING = "p pause  s say  n next  k skip  x stop  a answer  f unfold  ? keys  
 _PAUSED = "p resume  e step  s say  n next  x stop  a answer  f unfold  ? keys  q leave"
 _OVER = "f unfold  ? keys  q leave"
 _CHOOSING = "1-9, arrows and enter choose  escape leaves it"
+_READING = "  page up and page down read"
 _WRITING = "enter sends it  escape leaves it"
 
 
@@ -53,7 +54,11 @@ class Drawing:
         if isinstance(desk.mode, Helping):
             return [*top, *self._help(width, room), *low], Extent(room=room)
         left = width - SIDE - 1 if sided else width
-        middle, extent = self._conversation.shown(scene, desk, left, room)
+        item = _detailed(desk)
+        if item is not None:
+            middle, extent = self._conversation.detail(item, desk.read, left, room)
+        else:
+            middle, extent = self._conversation.shown(scene, desk, left, room)
         if sided:
             middle = beside(middle, [("dim", self._pen.plain("│"))], self._side(scene, room, now_ms))
         return [*top, *middle, *low][:height], extent
@@ -95,6 +100,8 @@ class Drawing:
                 if desk.notice:
                     notice = ("bad" if desk.bad else "notice", self._pen.short(desk.notice, width))
                     lines = [self._pen.line(notice, width=width)]
+        if _detailed(desk) is not None:
+            keys += _READING
         return [*lines, self._pen.line(("keys", f" {keys}".ljust(width)), width=width)]
 
     def _list(self, mode: Choosing, width: int, room: int) -> list[Line]:
@@ -189,6 +196,12 @@ class Drawing:
 
     def _line(self, *pieces: tuple[str, str]) -> Line:
         return [("", " "), *self._pen.line(*pieces, width=SIDE - 1)]
+
+
+def _detailed(desk: Desk) -> InboxItem | None:
+    """The question that is being answered, when it is about something that can be read."""
+    item = desk.mode.item if isinstance(desk.mode, Choosing | Writing) else None
+    return item if item is not None and item.question.detail else None
 
 
 def _short(number: int) -> str:

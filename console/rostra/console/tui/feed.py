@@ -6,13 +6,10 @@ from collections.abc import Callable
 
 from rostra.console.following import Chat, Followed, Listening, Reconnected, coordinator_asked
 from rostra.protocol import COORDINATOR, Presence, RequestError
-from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, Records, RecordsRequest, Result, Why
+from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, Result, Why
 
 from . import folding, scene
-from .scene import Limits, Scene
-
-_NO_ROWS = 2**62
-"""After this link of its hash chain no transcript has rows: only the settings come."""
+from .scene import Scene
 
 
 class Feed:
@@ -61,7 +58,6 @@ class Feed:
         present = frozenset(peer.name for peer in await self.chat.client.peers())
         self._put(scene.with_present(self.scene, present))
         await self._inbox(new=new)
-        self._put(scene.with_limits(self.scene, await self._limits()))
         if self.scene.floor and not self.scene.why:
             reasons: list[Why] = await coordinator_asked(
                 self.chat.client, "chat.why", ChatRef(chat=self.chat.chat, sequence=self.scene.turn), list[Why]
@@ -71,11 +67,6 @@ class Feed:
 
     async def _inbox(self, *, new: bool) -> None:
         self._put(scene.with_inbox(self.scene, tuple(await self.chat.open_items()), new=new))
-
-    async def _limits(self) -> Limits:
-        wish = RecordsRequest(chat=self.chat.chat, after=_NO_ROWS)
-        records: Records = await coordinator_asked(self.chat.client, "chat.records", wish, Records)
-        return scene.limits_of(records.settings)
 
     def _put(self, now: Scene) -> None:
         if now is not self.scene:

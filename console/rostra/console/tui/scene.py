@@ -1,6 +1,6 @@
 """What there is to see of a chat: everything that the live view draws, as plain data."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -125,6 +125,7 @@ def with_info(scene: Scene, info: ChatInfo, now_ms: int) -> Scene:
         why=scene.why if same else "",
         usage=info.usage,
         max_rounds=info.max_rounds,
+        limits=Limits(tokens=info.max_tokens, cost=info.max_cost, seconds=info.max_seconds),
         seconds=info.seconds,
         seen_ms=now_ms,
         result=info.result,
@@ -137,8 +138,10 @@ def with_inbox(scene: Scene, items: tuple[InboxItem, ...], *, new: bool) -> Scen
     for item in items:
         if new and item.number not in known:
             who = item.question.agent or "the chat"
-            about = f"\n{item.question.detail}" if item.question.detail else ""
-            scene = noted(scene, f"{who} asks (question {item.number}): {item.question.text}{about}")
+            detail = clean(item.question.detail).strip("\n")
+            folds = (Fold(head="what exactly it is about", body=detail),) if detail else ()
+            words = clean(f"{who} asks (question {item.number}): {item.question.text}")
+            scene = entered(scene, Entry(number=0, text=words, folds=folds))
     return msgspec.structs.replace(scene, inbox=items)
 
 
@@ -152,24 +155,11 @@ def with_beginnings_missed(scene: Scene) -> Scene:
     return msgspec.structs.replace(scene, joined=frozenset(range(scene.turn, scene.turn + len(scene.floor))))
 
 
-def with_limits(scene: Scene, limits: Limits) -> Scene:
-    """The scene with its budget."""
-    return msgspec.structs.replace(scene, limits=limits)
-
-
 def with_why(scene: Scene, why: Why) -> Scene:
     """The scene with the reason why they have the floor who have it."""
     if why.sequence != scene.turn or why.speaker not in scene.floor:
         return scene
     return msgspec.structs.replace(scene, why=" ".join(clean(why.reason).split()))
-
-
-def limits_of(settings: dict[str, Any]) -> Limits:
-    """The budget among the settings that a chat was begun with."""
-    try:
-        return msgspec.convert(settings.get("rules", {}).get("budget", {}), Limits)
-    except (msgspec.ValidationError, AttributeError):  # kept by another version
-        return Limits()
 
 
 def noted(scene: Scene, text: str, *, bad: bool = False) -> Scene:
