@@ -312,6 +312,11 @@ def test_a_question_with_options_offers_them_and_the_default_is_marked() -> None
     assert sent(desk, "perhaps")[1] == Answer(3, "perhaps")
 
 
+def test_a_careless_enter_approves_nothing() -> None:
+    asked = scene.with_inbox(begun(), (item(3, options=("yes", "no"), form="approval"),), new=True)
+    assert keys(asked, "a", "enter")[1] == Answer(3, "no")
+
+
 def test_what_exactly_is_approved_is_read_whole_and_the_answer_is_good_for_that_alone() -> None:
     code = "\n".join(f"line {number}" for number in range(1, 41))
     question = item(3, "May this run?", "ada", options=("yes", "no"), default="no", detail=code, digest="d1", kind="code")

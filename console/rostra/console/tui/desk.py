@@ -236,7 +236,8 @@ def _answering(item: InboxItem) -> Mode:
     write = Writing(f"answer {item.number}{hint}", item)
     if not question.options:
         return write
-    at = question.options.index(question.default) if question.default in question.options else 0
+    preset = "no" if question.form == "approval" and question.default is None else question.default  # yes is never by mistake
+    at = question.options.index(preset) if preset in question.options else 0
     options = (Choice(option, Answer(item.number, option, question.digest)) for option in question.options)
     choices = (*options, Choice("something else", write))
     return Choosing(f"{question.agent or 'the chat'} asks: {question.text}", choices, at, item)
