@@ -1,17 +1,19 @@
 """Votes over real processes: by every method, with voters that are killed while they are asked."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rostra.protocol import COORDINATOR, Client, Tally
-from rostra.protocol.chat import ChatRef, Verdict, Why
+from rostra.protocol import COORDINATOR, Ballot, Client, Proposal, Tally
+from rostra.protocol.chat import ChatRef, Verdict, VoteRequest, Why
 from rostra.protocol.voting import METHODS, Method
 from rostra.team import Team
 from rostra.team.places import Places
@@ -99,6 +101,114 @@ async def test_a_silent_voter_is_absent_when_the_time_is_up(start: Start, broker
         tally = await bus.vote("Which?", ["brie", "cheddar"], members=["ben", "dud"], quorum=2, timeout=2.0)
     assert (tally.winner, tally.reason) == ("", "no quorum: 1 ballot, and 2 are needed")
     assert tally.absent["dud"].startswith("timed_out")
+
+
+WORKED = """
+import asyncio, json, sys
+from rostra.protocol import Ballot, Client, Service
+from rostra.protocol.chat import VoteRequest
+from rostra.protocol.frames import encode_body, encode_head
+from rostra.protocol.messages import Reply
+
+address, name = sys.argv[1:]
+
+async def main():
+    async with Client.connect(address, name=name) as client:
+        def send(request, choices):  # whatever the session makes of it
+            client._transport.send(request.sender.encode(), encode_head(Reply(request.id)), encode_body(Ballot(choices=choices)))
+
+        async def vote(wish, request):
+            said = json.loads(wish.proposal.text).get(name, "-")
+            if said == "late":
+                asyncio.get_running_loop().call_later(wish.proposal.seconds + 0.2, send, request, wish.proposal.options[:1])
+                await asyncio.Event().wait()
+            first, _, second = said.partition("+")
+            choices = () if first == "-" else tuple(first.split(">"))
+            if second:  # two ballots
+                send(request, choices)
+                send(request, (second,))
+            return Ballot(choices=choices)
+
+        Service(client, concurrency=64).method("vote", VoteRequest, vote)
+        await client.ended
+
+asyncio.run(main())
+"""
+EXAMPLES: list[tuple[Method, str, dict[str, Any], str, str]] = [
+    # method; the ballots of v1 to v5: `a>b` an order, `-` an abstention, `a+b` two ballots, `late`; rules; winner; reason
+    ("majority", "a a b - late", {}, "a", "'a' has 2 of 3 votes"),
+    ("majority", "a a b b -", {}, "", "a tie between 'a' and 'b' (each has half of the votes)"),
+    ("majority", "b+a b a a -", {"tie": "first"}, "a", "… (each has half of the votes); 'a' stands first"),
+    ("majority", "a+b a+b b b -", {"tie": "chair", "chair": "v4"}, "b", "… 'b' is the choice of v4"),
+    ("majority", "a a b - late", {"quorum": 5}, "", "no quorum: 4 ballots, and 5 are needed"),
+    ("majority", "- - - - late", {}, "", "everybody abstained"),
+    ("plurality", "a a b b c", {}, "", "a tie between 'a' and 'b' (each has 2 votes)"),
+    ("plurality", "a a+b b c late", {}, "a", "'a' has the most votes, 2 of 4"),
+    ("plurality", "a a b b c", {"tie": "chair", "chair": "v5"}, "", "… which the ballot of v5 does not decide"),
+    ("plurality", "a - late late late", {"quorum": 3}, "", "no quorum: 2 ballots, and 3 are needed"),
+    ("approval", "a>b b a+c - late", {"tie": "first"}, "a", "… 'a' stands first"),
+    ("approval", "a>b b b>c+a - late", {}, "b", "'b' has the most approvals, 3 of 5"),
+    ("approval", "a>b b a - late", {}, "", "a tie between 'a' and 'b' (each has 2 approvals)"),
+    ("ranked", "a>b a>b b>a c>b c>b", {}, "a", "'a' has 3 of 5 votes in round 2"),
+    ("ranked", "a a b b -", {}, "", "a tie between 'a' and 'b' in round 2"),
+    ("ranked", "a a b+a b late", {"tie": "first"}, "a", "'a' has 2 of 2 votes in round 3"),
+    ("weighted", "a b b - late", {"weights": {"v1": 3.0}}, "a", "'a' has 3 of 5 weight"),
+    ("weighted", "a b b+a - late", {"weights": {"v1": 2.0}}, "", "a tie between 'a' and 'b' (each has half of the weight)"),
+    ("weighted", "a b b - late", {"weights": {"v1": 2.0}, "tie": "chair", "chair": "v1"}, "a", "… 'a' is the choice of v1"),
+    ("unanimous", "b b b - late", {}, "b", "'b' has all of 3 votes"),
+    ("unanimous", "b b+a b b a", {}, "", "not unanimous: 2 options have votes"),
+    ("unanimous", "b b late - -", {"quorum": 5}, "", "no quorum: 4 ballots, and 5 are needed"),
+]
+
+
+@pytest.fixture
+def working(broker_address: str) -> Iterator[list[str]]:
+    """The names of five voters, each a process, that vote as the proposal's text says."""
+    voters = [f"v{number}" for number in range(1, 6)]
+    processes = [subprocess.Popen([sys.executable, "-c", WORKED, broker_address, name]) for name in voters]
+    yield voters
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+async def test_every_method_decides_as_worked_out_by_hand_among_processes(working: list[str], broker_address: str) -> None:
+    voters = working
+    async with Client.connect(broker_address, name="probe") as bus:
+        for name in voters:
+            await bus.request(name, "vote", _wish({}), reply=Ballot, absent=60.0)
+
+        async def held(method: Method, ballots: dict[str, str], rules: dict[str, Any], secret: bool) -> Tally:
+            seconds = 1.5 if "late" in ballots.values() else 60.0
+            return await bus.vote(
+                json.dumps(ballots), ["a", "b", "c"], members=voters, method=method, timeout=seconds, secret=secret, **rules
+            )
+
+        wishes = [
+            (dict(zip(voters, text.split(), strict=True)), secret and "chair" not in example[2], example)
+            for secret in (False, True)
+            for example in EXAMPLES
+            for text in [example[1]]
+        ]
+        tallies = await asyncio.gather(*(held(each[0], ballots, each[2], secret) for ballots, secret, each in wishes))
+        for (ballots, secret, (_, _, _, winner, reason)), tally in zip(wishes, tallies, strict=True):
+            assert tally.winner == winner, (ballots, tally)
+            assert tally.reason.endswith(reason.removeprefix("… ")), (ballots, tally)
+            late = [name for name, said in ballots.items() if said == "late"]
+            assert sorted(tally.absent) == late
+            assert all(why.startswith("timed_out") for why in tally.absent.values())
+            assert tally.voted == tuple(name for name in voters if name not in late)
+            assert tally.abstentions == list(ballots.values()).count("-")
+            told = {ballot.voter: ballot.choices for ballot in tally.ballots}
+            if secret:
+                assert set(told) <= {""}
+            else:
+                first = {name: said.partition("+")[0] for name, said in ballots.items() if said != "late"}
+                assert told == {name: () if said == "-" else tuple(said.split(">")) for name, said in first.items()}
+
+
+def _wish(ballots: dict[str, str]) -> VoteRequest:
+    return VoteRequest(proposal=Proposal(text=json.dumps(ballots), options=("a", "b")))
 
 
 TEAM = """
