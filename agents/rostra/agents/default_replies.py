@@ -10,7 +10,7 @@ from rostra.protocol.completion import CompletionRequest
 from . import feedback
 from .feedback import Verdict
 from .handoffs import handing_over
-from .prompt import COMPLETIONS, OUTPUT, PERSON, TOOL_LOG, ToolRound, completions, logged, round_messages
+from .prompt import ATTACHMENTS, COMPLETIONS, OUTPUT, PERSON, TOOL_LOG, ToolRound, completions, logged, round_messages
 from .reply_chain import Conversation, Outcome, ReplyFunction
 from .tools import tool_message
 
@@ -61,7 +61,11 @@ async def code_blocks(agent: "ConversableAgent", conversation: Conversation) -> 
         return NEXT
     context = conversation.context
     output = await agent.code.reply(conversation.messages, agent.name, context.chat, agent.person(context))
-    return NEXT if output is None else (True, ChatMessage(content=output, metadata={COMPLETIONS: 0, OUTPUT: True}))
+    if output is None:
+        return NEXT
+    files = agent.code.taken(context.chat)
+    marks: dict[str, Any] = {COMPLETIONS: 0, OUTPUT: True} | ({ATTACHMENTS: files} if files else {})
+    return True, ChatMessage(content=output, metadata=marks)
 
 
 async def model_answer(agent: "ConversableAgent", conversation: Conversation) -> Outcome:
@@ -76,7 +80,6 @@ async def model_answer(agent: "ConversableAgent", conversation: Conversation) ->
         return NEXT
     context, messages = conversation.context, conversation.messages
     prompt, own = await agent.prompted(messages, context), agent.executed.joined(agent.private).within(agent.offered)
-    await agent.offered.ready()
     await agent.offered.ready()
     before, made, rounds = completions(conversation.stored, agent.name), 0, list[ToolRound]()
     while True:

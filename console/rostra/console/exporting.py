@@ -15,6 +15,7 @@ from rostra.groupchat.floor import sentence
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatMessage, Control, Payload, Record
 
 from . import jsonlines
+from .attachments import attachments
 from .terminal import clean
 from .texts import clock
 from .voting import voted
@@ -163,13 +164,14 @@ def _markdown(chat: Exported) -> str:
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
 @media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #181818 }} pre {{ background: #262626 !important }} }}
 h2 {{ font-size: 1rem; margin: 1.5rem 0 .25rem }} h2 small {{ font-weight: normal; opacity: .6 }}
 p {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: .25rem 0 }}
+img {{ max-width: 100% }}
 pre {{ background: #f2f2f2; padding: .5rem .75rem; overflow-x: auto; border-radius: .25rem }}
 footer {{ margin-top: 2rem; border-top: 1px solid #8888; padding-top: .5rem; opacity: .8 }}
 </style></head><body>
@@ -188,6 +190,7 @@ def _html(chat: Exported) -> str:
         for kind, text in _parts(message):
             tag = "p" if kind == "text" else "pre"
             out.append(f"<{tag}>{html.escape(text)}</{tag}>")
+        out += [f'<img alt="{html.escape(each.name)}" src="{each.url}">' for each in attachments(message)]
         for aside in asides.get(message.sequence, ()):
             about = f"<pre>{html.escape(aside.detail)}</pre>" if aside.detail else ""
             out.append(f"<blockquote>{'<br>'.join(map(html.escape, aside.lines))}{about}</blockquote>")

@@ -162,7 +162,7 @@ class CodeTable(Table, frozen=True):
     """How an agent runs the code blocks it receives. Without this table it runs none."""
 
     sandbox: Annotated[
-        Literal["bubblewrap", "docker"], Meta(description="What keeps the code in.", extra={"noun": "sandbox"})
+        Literal["bubblewrap", "docker", "jupyter"], Meta(description="What keeps the code in.", extra={"noun": "sandbox"})
     ] = "bubblewrap"
     seconds: Annotated[float, Meta(gt=0, le=86_400, description="Longest run of one block, seconds.")] = 30.0
     memory_mb: Annotated[int, Meta(ge=16, description="Memory of one block at most, MiB.")] = 512

@@ -9,7 +9,7 @@ from msgspec import Meta
 class CodeExecution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `code_execution` of a team file. Sizes are in MiB, and KiB for the output."""
 
-    sandbox: Literal["bubblewrap", "docker"] = "bubblewrap"
+    sandbox: Literal["bubblewrap", "docker", "jupyter"] = "bubblewrap"
     seconds: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
     """Wall-clock and processor time of one block."""
     memory_mb: Annotated[int, Meta(ge=16)] = 512

@@ -2,6 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from rostra.agents.approval import Approval, Denied, approved, digest_of
 from rostra.agents.responder import HumanInput
@@ -15,6 +18,9 @@ from .job import Job
 from .mounts import python
 from .run import Finished
 from .sealed import Sealed
+
+if TYPE_CHECKING:
+    from .kernel import Kernels
 
 NOT_RUN = 126
 """The exit code of code that was not run, as of a shell that may not run a file."""
@@ -33,6 +39,8 @@ class CodeRunner:
     def __init__(self, config: CodeExecution, asking: Asking | None = None) -> None:
         self.config, self.asking = config, asking or Asking()
         self._work: OrderedDict[str, Sealed] = OrderedDict()
+        self._kernels: Kernels | None = None
+        self._files: dict[str, list[dict[str, str]]] = {}
 
     async def reply(self, messages: Sequence[ChatMessage], agent: str, chat: str, human: HumanInput | None = None) -> str | None:
         """Run the code of the last messages (see `latest_blocks`) and tell how it went; None: there is none.
@@ -71,6 +79,7 @@ class CodeRunner:
         if self.config.approval and (approval is None or approval.digest != code_digest(blocks)):
             raise Denied("it is not what was approved" if approval else "nobody approved it")
         work = self._work.pop(chat, None) if chat else None
+        self._files.pop(chat, None)
         outputs = []
         code = 0
         try:
@@ -82,7 +91,7 @@ class CodeRunner:
                     break
                 file = block.filename or f".block.{LANGUAGES[block.language]}"
                 job = Job(command=command, file=file, code=block.code, temporary=not block.filename)
-                done = await self._sandboxed(job, work)
+                done = await self._sandboxed(job, work, chat)
                 if work is not None:
                     work.close()
                 work, code = done.work, done.exit_code
@@ -94,10 +103,25 @@ class CodeRunner:
                 self._keep(chat, work)
         return code, "\n".join(outputs)
 
-    async def _sandboxed(self, job: Job, work: Sealed | None) -> Finished:
+    def taken(self, chat: str) -> list[dict[str, str]]:
+        """The pictures that the last run of this chat has shown, once."""
+        return self._files.pop(chat, [])
+
+    async def _in_kernel(self, job: Job, chat: str) -> Finished:
+        from .kernel import Kernels
+
+        if self._kernels is None:
+            self._kernels = Kernels(self.config)
+        done = await self._kernels.run(job, chat)
+        self._files.setdefault(chat, []).extend(msgspec.to_builtins(each) for each in done.files)
+        return Finished(exit_code=done.status, output=done.output, work=None)
+
+    async def _sandboxed(self, job: Job, work: Sealed | None, chat: str) -> Finished:
         match self.config.sandbox:
             case "bubblewrap":
                 return await sandbox.run(job, self.config, work)
+            case "jupyter":
+                return await self._in_kernel(job, chat)
             case "docker":
                 from . import docker
 
@@ -110,6 +134,12 @@ class CodeRunner:
         self._work[chat] = work
         while len(self._work) > KEPT_CHATS or sum(each.size for each in self._work.values()) > KEPT_BYTES:
             self._work.popitem(last=False)[1].close()
+
+    async def aclose(self) -> None:
+        """Forget every work directory, and end every kernel."""
+        self.close()
+        if self._kernels is not None:
+            await self._kernels.aclose()
 
     def close(self) -> None:
         """Forget every work directory."""
@@ -125,7 +155,7 @@ def code_digest(blocks: Sequence[CodeBlock]) -> str:
 def _command(block: CodeBlock, config: CodeExecution) -> tuple[str, ...] | None:
     match LANGUAGES.get(block.language):
         case "python":
-            return (python(),) if config.sandbox == "bubblewrap" else ("/usr/bin/env", "python3")
+            return ("/usr/bin/env", "python3") if config.sandbox == "docker" else (python(),)
         case "sh":
             return ("/bin/bash",) if block.language == "bash" else (SHELL,)
         case _:

@@ -61,11 +61,11 @@ async def _run(job: Job, config: CodeExecution, work: Sealed | None) -> Finished
         before.rewind()
         inner = stack.enter_context(Sealed([_inner_job(job, config)]).seal())
         seccomp = stack.enter_context(Sealed([build_filter()]).seal())
-        packed, packed_end = _pipe(stack)
-        info, info_end = _pipe(stack)
+        packed, packed_end = pipe(stack)
+        info, info_end = pipe(stack)
         command = [
             bwrap,
-            *_arguments(config),
+            *bwrap_arguments(config),
             *("--seccomp", str(seccomp.fd), "--info-fd", str(info_end.fileno()), "--", python(), "-I", "-S", "-c"),
             *(INNER.read_text(encoding="utf-8"), str(inner.fd), str(before.fd), str(packed_end.fileno())),
         ]
@@ -83,12 +83,14 @@ async def _run(job: Job, config: CodeExecution, work: Sealed | None) -> Finished
         return await Run(process, config, packed, info).finish()
 
 
-def _pipe(stack: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
+def pipe(stack: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
+    """Both ends of a pipe, closed with `stack`: for reading, for writing."""
     reading, writing = os.pipe()
     return stack.enter_context(FileIO(reading, "rb")), stack.enter_context(FileIO(writing, "wb"))
 
 
-def _arguments(config: CodeExecution) -> list[str]:
+def bwrap_arguments(config: CodeExecution) -> list[str]:
+    """The arguments of bwrap that make a sandbox."""
     scratch = str(config.scratch_mb * MIB)
     # For root a user namespace would be no help: the kernel holds root to no number of processes. It becomes a nobody inside.
     apart = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if os.geteuid() == 0 else ["--unshare-user"]

@@ -200,6 +200,36 @@ def export(
 
 
 @chat.command()
+def files(
+    id_: ChatId,
+    to: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to; made when it is not there.")] = Path(),
+    team: Team = "",
+    as_json: Json = False,
+) -> None:
+    """Write the files that belong to messages, the pictures that code has shown, as NUMBER-NAME.
+
+    A file that is there already is not overwritten.
+    """
+    from rostra.console import texts
+    from rostra.console.attachments import attachments
+    from rostra.console.session import transcript
+
+    _, messages = asyncio.run(transcript(id_, team))
+    to.mkdir(parents=True, exist_ok=True)
+    written = []
+    for message in messages:
+        for each in attachments(message):
+            path = to / f"{message.sequence}-{each.name}"
+            with path.open("xb") as out:
+                out.write(each.data)
+            written.append(str(path))
+    if as_json:
+        texts.put_json({"chat": id_, "files": written})
+    else:
+        texts.put("\n".join(written) or "no message of this chat has files")
+
+
+@chat.command()
 def why(
     id_: ChatId,
     turn: Annotated[int, typer.Argument(metavar="[TURN]", min=0, help="The message's number; default: all.")] = 0,
