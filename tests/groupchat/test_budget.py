@@ -3,8 +3,8 @@
 import pytest
 
 from rostra.groupchat.forking import forked
+from rostra.groupchat.glance import Phase
 from rostra.groupchat.inputs import Controlled, Select
-from rostra.groupchat.machine import Phase
 from rostra.groupchat.options import Budget
 from rostra.groupchat.replaying import replay
 from rostra.protocol import Answer

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rostra.groupchat.floor import sentence
+from rostra.groupchat.glance import Phase
 from rostra.groupchat.inputs import Answered, Ask, Controlled, Failed, Said, Select, Ticked
-from rostra.groupchat.machine import Phase
 from rostra.groupchat.replaying import replay
 from rostra.protocol import ChatMessage, TurnReply
 from rostra.protocol.chat import Control, ControlKind

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rostra.groupchat import Budget
+from rostra.groupchat.glance import Phase
 from rostra.groupchat.inputs import (
     Answered,
     Ask,
@@ -20,7 +21,6 @@ from rostra.groupchat.inputs import (
     Ticked,
     Waits,
 )
-from rostra.groupchat.machine import Phase
 from rostra.groupchat.selection import Chosen
 from rostra.protocol import ChatMessage, TurnReply, Usage
 from rostra.protocol.chat import Why

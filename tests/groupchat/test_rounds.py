@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rostra.groupchat import ChatOptions, Transitions
+from rostra.groupchat.glance import Phase
 from rostra.groupchat.inputs import Answered, Ask, Failed, Said, Select, Selected
-from rostra.groupchat.machine import Phase
 from rostra.groupchat.replaying import replay
 from rostra.groupchat.selection import Chosen, Round
 from rostra.protocol import ChatMessage, Member, TurnReply, Usage

@@ -1,7 +1,7 @@
 """Stop expressions and the conditions they make."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -28,9 +28,11 @@ from rostra.groupchat import (
 )
 from rostra.groupchat.conditions import Met, Watch
 from rostra.groupchat.facts import Facts
+from rostra.groupchat.replaying import replay
 from rostra.protocol import ChatMessage, ToolCall, ToolResponse, Usage
 
-from .team import patient
+from .desk import Desk
+from .team import options, patient
 
 leaves: st.SearchStrategy[Condition] = st.one_of(
     st.builds(TextMention, st.text(min_size=1), st.text()),
@@ -212,3 +214,40 @@ def test_usage_is_summed_and_a_guess_stays_a_guess() -> None:
     usage = Facts().with_usage([Usage(model="m", prompt_tokens=1, cost=0.1), Usage(model="m", estimated=True)]).usage
     assert usage == Usage(model="m", prompt_tokens=1, cost=0.1, estimated=True)
     assert Facts().with_usage([Usage(model="m"), Usage(model="n")]).usage.model == ""
+
+
+@pytest.mark.semantics("S3.2")
+def test_a_function_of_ones_own_ends_a_chat_with_its_reason() -> None:
+    def thrice(messages: Sequence[ChatMessage]) -> str | bool:
+        asked = sum("?" in message.text for message in messages)
+        return "three questions are enough" if asked >= 3 else False
+
+    chat = Desk(options("a", "b", stop_function=thrice))
+    for text in ("one?", "two?", "none"):
+        chat.turn(text)
+        assert chat.result is None
+    chat.load()
+    chat.turn("three?")
+    assert chat.result is not None
+    assert (chat.result.outcome, chat.result.stop_reason) == ("ended", "three questions are enough")
+    assert replay(chat.script) == []
+
+
+def test_a_stop_function_may_just_say_yes_and_the_opening_is_not_asked_about() -> None:
+    chat = Desk(options("a", "b", stop_function=lambda messages: True))
+    assert chat.result is None
+    chat.turn("x")
+    assert chat.result is not None
+    assert chat.result.stop_reason == "the stop function ended the chat"
+
+
+def test_a_stop_function_that_raises_ends_the_chat_with_its_error_and_loses_no_message() -> None:
+    def broken(_: Sequence[ChatMessage]) -> bool:
+        raise KeyError("who")
+
+    chat = Desk(options("a", "b", stop_function=broken))
+    chat.turn("said")
+    assert chat.result is not None
+    assert (chat.result.outcome, chat.result.stop_reason) == ("failed", "the stop function raised KeyError: 'who'")
+    assert [message.text for message in chat.messages] == ["the task", "said"]
+    assert not any(row.open for row in chat.rows.values())

@@ -11,8 +11,8 @@ import pytest
 from rostra.groupchat import ChatOptions, Coordinator, Transcript, VotePassed
 from rostra.groupchat.conditions import Watch
 from rostra.groupchat.facts import Facts
+from rostra.groupchat.glance import Phase
 from rostra.groupchat.inputs import Select, Selected, Voted
-from rostra.groupchat.machine import Phase
 from rostra.groupchat.replaying import Script, replay
 from rostra.groupchat.rows import Settings
 from rostra.groupchat.selection import Polled

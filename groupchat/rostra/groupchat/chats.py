@@ -9,9 +9,10 @@ from rostra.protocol.chat import ChatEvent, Control, Result
 from rostra.protocol.ids import new_id
 
 from .errors import Fenced
+from .glance import Phase
 from .inbox import answer_control, answered
 from .inputs import Loaded, Stopped, Waits
-from .machine import Machine, Phase
+from .machine import Machine
 from .options import ChatOptions
 from .reading import Kept
 from .roster import Roster

@@ -1,9 +1,9 @@
 """`GroupChat`: a group chat as a program describes it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from rostra.protocol import Member
+from rostra.protocol import ChatMessage, Member
 from rostra.protocol.people import Asking
 
 from .check import check_options
@@ -41,6 +41,7 @@ class GroupChat:
         budget: Budget | None = None,
         passes: bool = False,
         flow: Flow | None = None,
+        stop_function: Callable[[Sequence[ChatMessage]], str | bool | None] | None = None,
         clear_history: bool = False,
         selector: SelectorOptions | None = None,
         extending: Asking | None = None,
@@ -69,6 +70,7 @@ class GroupChat:
                 budget=budget or Budget(),
                 passes=passes,
                 flow=flow,
+                stop_function=stop_function,
                 clear_history=clear_history,
                 selector=selector or SelectorOptions(),
                 extending=extending,

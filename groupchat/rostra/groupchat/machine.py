@@ -7,18 +7,15 @@ Beside it: `turns` (the life of a turn that is open), `asides` (what is written 
 to), `scribe` (makes rows), `steering` (what controls mean to the open turn), `limits`, `telling` (what observers are told).
 """
 
-from collections.abc import Callable
-from enum import Enum
 from typing import Literal, assert_never
 
-from rostra.protocol import COORDINATOR, ChatMessage, Member, Turn, TurnReply, Usage
+from rostra.protocol import COORDINATOR, Turn, TurnReply
 from rostra.protocol.chat import Control, Result
-from rostra.protocol.ids import new_id
 from rostra.protocol.people import Asking
 
-from .asides import Asides
 from .clearing import control_of
-from .floor import Floor, problem
+from .floor import problem
+from .glance import Glance, Phase
 from .inputs import (
     Abandon,
     Acknowledge,
@@ -43,101 +40,17 @@ from .inputs import (
     Waits,
     Withdraw,
 )
-from .ledger import Ledger
-from .limits import Clock, budget_of, extended, extension_id, extension_question, reached, used_up
+from .limits import budget_of, extended, extension_id, extension_question, reached, used_up
 from .methods import METHODS
-from .options import ChatOptions
-from .rows import Row, Settings
-from .scribe import Scribe
+from .rows import Row
 from .selection import Chosen, Polled, Round, Unchosen
-from .steering import about_budget, admin_of, interrupts, reason_of, settled, wanted
-from .stop import parse
-from .telling import Telling
-from .turns import Turns
+from .steering import about_budget, interrupts, reason_of, settled, wanted
 
 Outcome = Literal["ended", "limit", "failed", "member_failed", "waits", "stopped"]
 
 
-class Phase(Enum):
-    """Where a chat stands."""
-
-    LOADING = "loading"
-    SELECTING = "selecting"
-    ASKING = "asking"
-    PAUSED = "paused"
-    """An operator paused it: nothing is begun until one says so."""
-    RESTING = "resting"
-    """It waits for a person whom nobody can ask; it can be taken up again from the disk."""
-    ENDED = "ended"
-
-
-class Machine:
+class Machine(Glance):
     """One chat under one coordinator's epoch."""
-
-    def __init__(
-        self,
-        chat: str,
-        options: ChatOptions,
-        settings: Settings,
-        *,
-        epoch: int,
-        created_ms: int,
-        member: Callable[[str], Member] = lambda name: Member(name=name),
-        make_id: Callable[[], bytes] = new_id,
-    ) -> None:
-        self.chat, self.epoch = chat, epoch
-        self.phase = Phase.LOADING
-        self.result: Result | None = None
-        stop = parse(options.stop) if options.stop.strip() else None
-        self.ledger = Ledger(settings, stop, created_ms)
-        self._options, self._clocked = options, Clock(stop)
-        self._scribe, self._tell = Scribe(epoch, make_id), Telling(chat)
-        self._turns = Turns(chat, options, self.ledger, self._scribe, self._tell, member)
-        self._asides = Asides(self.ledger, self._scribe, self._tell, self._turns)
-
-    @property
-    def messages(self) -> list[ChatMessage]:
-        """The messages of the transcript."""
-        return self.ledger.messages
-
-    @property
-    def floor(self) -> Floor:
-        """Who has the floor, as operators have left it."""
-        return self.ledger.floor
-
-    @property
-    def members(self) -> tuple[str, ...]:
-        """Who takes part now."""
-        return self.floor.members
-
-    @property
-    def no_input(self) -> bool:
-        """Whether nobody answers questions to people."""
-        return self.floor.no_input
-
-    @property
-    def speakers(self) -> tuple[str, ...]:
-        """Whose answer is waited for."""
-        return self._turns.speakers
-
-    @property
-    def rows(self) -> int:
-        """The number of the last row."""
-        return self._scribe.rows
-
-    @property
-    def votes(self) -> int:
-        """How many votes the chat has had, the one on whose turn is open included."""
-        why = self._turns.open[0].why if self._turns.open else None
-        return self.ledger.votes + (why is not None and why.tally is not None)
-
-    @property
-    def due_ms(self) -> int | None:
-        """When time alone may end the chat: `Ticked` wants to be given then. None: never, or not any more."""
-        if self.phase in (Phase.PAUSED, Phase.RESTING, Phase.ENDED):
-            return None
-        seconds = self._clocked.after(self.ledger.facts.seconds, budget_of(self._options.budget, self.floor))
-        return None if seconds is None else self.ledger.at_ms(seconds) + 1
 
     def handle(self, event: Input, now_ms: int) -> list[Effect]:
         """Take one input; returns the effects, to be carried out in order."""
@@ -344,11 +257,6 @@ class Machine:
             return [*effects, *self._finish("limit", f"{reason}, and nobody extended it", now_ms)]
         return [*effects, *self._going_on(), *self._next(now_ms)]
 
-    @property
-    def admin(self) -> str:
-        """Who gets the floor when somebody takes over; empty: there is nobody to ask."""
-        return admin_of(self.floor, self._options.admin)
-
     def _interrupted(self, control: Control, now_ms: int) -> list[Effect]:
         """Nobody waits any more for what is under way; an open turn is closed, and an answer that still comes is late."""
         if self.phase is Phase.PAUSED:
@@ -366,6 +274,9 @@ class Machine:
         met = self.ledger.watch.look(self.ledger.facts)
         if met is not None:
             return self._finish("limit" if met.limit else "ended", met.reason, now_ms)
+        wished = self._wished()
+        if wished is not None:
+            return self._finish(*wished, now_ms)
         if self.ledger.all_passed:
             return self._finish("ended", "everybody passed", now_ms)
         budget = budget_of(self._options.budget, self.floor)
@@ -373,6 +284,19 @@ class Machine:
         if self._options.extending is not None and not self.no_input and reason == used_up(budget, self.ledger.facts):
             return self._asked(reason, now_ms) if reason and not self.floor.asking else []
         return self._finish("limit", reason, now_ms) if reason else []
+
+    def _wished(self) -> tuple[Outcome, str] | None:
+        """How, and why, the user's stop function ends the chat; what the opening says ends none."""
+        function, messages = self._options.stop_function, self.messages
+        if function is None or len(messages) < 2:
+            return None
+        try:
+            answer = function(tuple(messages))
+        except Exception as error:  # noqa: BLE001 - somebody else's function must not cost the answer just given
+            return "failed", f"the stop function raised {type(error).__name__}: {error}"
+        if not answer:
+            return None
+        return "ended", answer if isinstance(answer, str) else "the stop function ended the chat"
 
     def _asked(self, reason: str, now_ms: int) -> list[Effect]:
         """A person is asked whether the budget is extended; the chat is paused until then."""
@@ -424,8 +348,3 @@ class Machine:
                 return [self._late(turn, reply, now_ms)]
             case _:
                 return []
-
-    @property
-    def usage(self) -> Usage:
-        """What the chat has used so far."""
-        return self.ledger.facts.usage

@@ -78,6 +78,8 @@ class ChatOptions(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget = Budget()
     flow: Flow | None = None
     """Who follows whom, where `selection` is `flow`."""
+    stop_function: Callable[[Sequence[ChatMessage]], str | bool | None] | None = None
+    """Looked at after each message, beside `stop`: the messages → the reason to end the chat, or True; else it goes on."""
     clear_history: bool = False
     """Whether `clear history [member] [n]`, said by a person, clears what members are shown."""
     selector: SelectorOptions = SelectorOptions()

@@ -15,6 +15,7 @@ from rostra.protocol.chat import Record, Result, Why
 
 from .choices import wrong_choice
 from .floor import sentence
+from .glance import Phase
 from .inputs import (
     Answered,
     Append,
@@ -38,7 +39,7 @@ from .inputs import (
     Waits,
 )
 from .inputs import Record as Recorded
-from .machine import Machine, Phase
+from .machine import Machine
 from .rows import ENOUGH, OPEN, Row, Settings, genesis, plain_columns, row_hash, stored
 from .rules import options_of
 from .selection import Chosen, Polled, Round, Situation, Unchosen

@@ -11,7 +11,7 @@ from .options import ChatOptions
 
 CALLABLE = "callable"
 """Stands for a selection function, which is no data."""
-_LEFT_OUT = ("members", "selection", "people", "inner")
+_LEFT_OUT = ("members", "selection", "people", "inner", "stop_function")
 
 
 def rules_of(options: ChatOptions) -> dict[str, Any]:
@@ -45,7 +45,7 @@ _Plain = msgspec.defstruct(
         if not field.required
         else (field.encode_name, field.type)
         for field in msgspec.structs.fields(ChatOptions)
-        if field.name not in ("selection", "people", "inner")
+        if field.name not in ("selection", "people", "inner", "stop_function")
     ],
     kw_only=True,
 )

@@ -288,6 +288,8 @@ class _Checks:
                 self._member(("chat", "repeat", number), name)
         if chat.stop.strip():
             self._stop(chat.stop)
+        if chat.stop_function:
+            self._reference(("chat", "stop_function"), chat.stop_function)
         self._transitions()
         self._flow()
 

@@ -125,10 +125,14 @@ class TeamFile(msgspec.Struct, frozen=True):
         from rostra.groupchat.options import ChatOptions, SelectorOptions, Transitions
 
         selection: Any = chat.selection
-        if load and ":" in selection:
+        stop_function: Any = None
+        if load:
             from rostra.agents.loading import load as load_object
 
-            selection = load_object(selection, self.base)
+            if ":" in selection:
+                selection = load_object(selection, self.base)
+            if chat.stop_function:
+                stop_function = load_object(chat.stop_function, self.base)
         given = chat.transitions
         members = {member.name: member for member in self.members()}
         return ChatOptions(
@@ -147,6 +151,7 @@ class TeamFile(msgspec.Struct, frozen=True):
             selector_model=next((name for name in ("selector", "default") if name in self.tables.models), ""),
             people=self.people() & set(names),
             flow=None if chat.flow is None else msgspec.convert(msgspec.to_builtins(chat.flow), Flow),
+            stop_function=stop_function,
             clear_history=chat.clear_history,
             selector=msgspec.convert(msgspec.to_builtins(chat.selector), SelectorOptions),
             passes=chat.passes,

@@ -60,11 +60,15 @@ def _members(tables: TeamTables) -> Iterator[tuple[Path, str]]:
 
 def _selections(tables: TeamTables, base: File) -> Iterator[tuple[Path, str]]:
     for name, agent in tables.agents.items():
-        if agent.kind == "group_chat" and agent.chat is not None and ":" in agent.chat.selection:
-            try:
-                references.check(agent.chat.selection, base)
-            except references.BadReference as error:
-                yield ("agents", name, "chat", "selection"), str(error)
+        if agent.kind != "group_chat" or agent.chat is None:
+            continue
+        named = {"selection": agent.chat.selection, "stop_function": agent.chat.stop_function}
+        for key, reference in named.items():
+            if ":" in reference or (key == "stop_function" and reference):
+                try:
+                    references.check(reference, base)
+                except references.BadReference as error:
+                    yield ("agents", name, "chat", key), str(error)
 
 
 def _rules(tables: TeamTables, base: File) -> Iterator[tuple[Path, str]]:

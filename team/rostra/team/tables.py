@@ -104,6 +104,9 @@ class ChatTable(Table, frozen=True):
             description="When the chat ends: conditions composed with `|` and `&`.", examples=['text("TERMINATE") | seconds(600)']
         ),
     ] = ""
+    stop_function: Annotated[
+        str, Meta(description="`module:function`: the messages → the reason to end the chat, or True; beside `stop`.")
+    ] = ""
     admin: Annotated[str, Meta(description="The member that opens the chat and gets the floor on SIGINT and SIGTERM.")] = ""
     introductions: Annotated[bool, Meta(description="Whether members are told who the others are.")] = False
     on_absent: Annotated[Literal["wait", "skip"], Meta(description="What is done when a member is offline.")] = "wait"
