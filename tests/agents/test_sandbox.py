@@ -115,6 +115,46 @@ async def test_nothing_of_the_host_is_reached_over_the_network() -> None:
     assert "unreachable" in output
 
 
+async def test_no_datagram_arrives_at_the_host() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        code = f"import socket\nsocket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {server.getsockname()[1]}))"
+        assert (await python(code))[0] == 0  # it goes to the sandbox's own loopback
+        with pytest.raises(BlockingIOError):
+            server.recv(1)
+
+
+async def test_the_kernel_tells_nothing_and_takes_no_orders() -> None:
+    code = """
+import os
+for path in ("/proc/kcore", "/proc/kmsg", "/proc/1/mem", "/proc/1/cwd/x", "/sys/kernel", "/dev/mem", "/dev/kmsg"):
+    try:
+        os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1)
+        print("read", path)
+    except OSError:
+        pass
+for path in ("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/1/oom_score_adj"):
+    try:
+        open(path, "w").write("1")
+        print("written", path)
+    except OSError:
+        pass
+print(sorted(os.listdir("/dev")))
+"""
+    status, output = await python(code)
+    devices = (
+        "['core', 'fd', 'full', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'tty', 'urandom', 'zero']"
+    )
+    assert (status, output) == (0, f"{devices}\n")
+
+
+async def test_new_namespaces_are_refused_to_programs_too() -> None:
+    status, output = await shell("unshare -Ur id; unshare -m true; setpriv --reuid 0 id")
+    assert status != 0
+    assert "uid=0" not in output
+
+
 async def test_the_network_is_there_when_it_is_asked_for() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -265,6 +305,22 @@ time.sleep(60)
     status, output = await python(code, memory_mb=128)
     assert status != 0
     assert "more than 128 MiB of memory together" in output
+
+
+async def test_memory_that_processes_share_counts_too() -> None:
+    code = """
+import mmap, os, time
+shared = mmap.mmap(-1, 400 << 20)
+for _ in range(4):
+    if os.fork() == 0:
+        for place in range(0, len(shared), 4096):
+            shared[place] = 1
+        time.sleep(60)
+time.sleep(60)
+"""
+    status, output = await python(code, memory_mb=128)
+    assert status != 0
+    assert "more than 128 MiB of memory together" in output or "MemoryError" in output or "Cannot allocate" in output
 
 
 @pytest.mark.parametrize("place", ["/sandbox", "/tmp", "/dev/shm"])

@@ -128,7 +128,7 @@ class World:
         team = Team.local([guest, reader, keeper, runner], models={"default": self.model}, base=self.base, **rules)
         try:
             async with team:
-                return await team.run(task)
+                return await team.run(task, no_input=True)
         finally:
             if isinstance(reader, TeachableAgent):
                 reader.memos.close()
@@ -206,7 +206,7 @@ def watched(world: World, patch: pytest.MonkeyPatch) -> None:
     """Let code be written down instead of run, and look-ups of names be noted; the secret is in the environment."""
     resolve = socket.getaddrinfo
 
-    async def run(_: object, blocks: Sequence[Any], chat: str = "") -> tuple[int, str]:
+    async def run(_: object, blocks: Sequence[Any], *rest: object) -> tuple[int, str]:
         world.executions += [block.code for block in blocks]
         return 0, "ran"
 
