@@ -14,7 +14,7 @@ from .chat import (
     TurnReply,
     Usage,
 )
-from .client import Client, ReceivedEvent, Subscription
+from .client import Client
 from .directory import BrokerStats, Peer, Presence
 from .effects import Incoming, Lettered
 from .errors import (
@@ -40,6 +40,7 @@ from .errors import (
 from .keys import KeyRing, NoKey
 from .names import BROKER, COORDINATOR, GATEWAY
 from .service import Service
+from .subscription import ReceivedEvent, Subscription
 from .transport import Listener, Transport
 from .voting import BadProposal, Ballot, Proposal, Tally
 from .zmq_transport import ZmqTransport, open_transport

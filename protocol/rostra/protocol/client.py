@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -33,107 +31,15 @@ from .errors import BrokerLost, Cancelled, Refused, RequestError, TimedOut, Unsu
 from .failpoints import passing
 from .frames import decode_body, encode_body
 from .ids import new_id
-from .messages import Event
-from .names import BROKER, check_name, check_pattern, check_topic
+from .names import BROKER, check_name, check_topic
 from .session import Session
+from .subscription import ReceivedEvent, Subscription
 from .transport import Transport
 from .voting import Method, Proposal, Tally, TieRule
+from .waiting import Waiting
 from .zmq_transport import open_transport
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class ReceivedEvent:
-    """An event: who published it (`sender`), on which `topic`, its `sequence` there, `time_ms`, and the `payload`."""
-
-    __slots__ = ("_body", "sender", "sequence", "time_ms", "topic")
-
-    def __init__(self, topic: str, header: Event, body: bytes) -> None:
-        self.topic, self.sender, self.sequence, self.time_ms = topic, header.sender, header.sequence, header.time_ms
-        self._body = body
-
-    @property
-    def payload(self) -> Any:
-        """The payload as plain values."""
-        return decode_body(self._body)
-
-    def decode(self, kind: type[T]) -> T:
-        """The payload as `kind`; raises `BadMessage` when it is none."""
-        value: T = decode_body(self._body, kind)
-        return value
-
-
-class Subscription:
-    """Events of the topics under a pattern: `async for event in subscription`.
-
-    `missed` counts, exactly, the events that are lost to it; `on_gap(topic, count)` is told of each gap.
-    """
-
-    def __init__(self, client: "Client", pattern: str, since: int | None, on_gap: Callable[[str, int], None] | None) -> None:
-        self.pattern, self.missed = check_pattern(pattern), 0
-        self._client, self._since, self._on_gap = client, since, on_gap
-        self._queue: deque[ReceivedEvent] = deque()
-        self._wakeup = asyncio.Event()
-        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._number: int | None = None
-        self._error: RequestError | None = None
-
-    async def __aenter__(self) -> Self:
-        """Subscribe, and wait until the path is proven: what is published from now on arrives or is counted."""
-        self._start()
-        try:
-            await asyncio.shield(self._opened)
-        except BaseException:
-            await self.aclose()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """End the subscription."""
-        if self._number is not None:
-            self._client._unsubscribe(self._number)
-        self._finish(None)
-
-    def __aiter__(self) -> AsyncIterator[ReceivedEvent]:
-        self._start()
-        return self
-
-    async def __anext__(self) -> ReceivedEvent:
-        while not self._queue:
-            if self._number is None:
-                if self._error:
-                    raise self._error
-                raise StopAsyncIteration
-            self._wakeup.clear()
-            await self._wakeup.wait()
-        event = self._queue.popleft()
-        if self._number is not None:
-            self._client._taken(self._number)
-        return event
-
-    def _start(self) -> None:
-        if self._number is None and not self._opened.done():
-            self._number = self._client._subscribe(self, self._since)
-
-    def _finish(self, error: RequestError | None) -> None:
-        self._number, self._error = None, error
-        self._wakeup.set()
-        if not self._opened.done():
-            self._opened.set_exception(error or Cancelled("the subscription was closed"))
-            self._opened.exception()  # whoever waits gets it; nobody waiting is no fault
-
-    def _deliver(self, event: ReceivedEvent) -> None:
-        self._queue.append(event)
-        self._wakeup.set()
-
-    def _gap(self, topic: str, count: int) -> None:
-        self.missed += count
-        if self._on_gap:  # not from here: what it raises must not stop the reader
-            self._client._loop.call_soon(self._on_gap, topic, count)
 
 
 class Client:
@@ -163,8 +69,8 @@ class Client:
         self.ended: asyncio.Future[RequestError | None]
         """Done when the session is over for good; holds why, or None after `aclose`."""
         self._transport = transport
-        self._calls: dict[bytes, asyncio.Future[bytes]] = {}
-        self._letters: dict[bytes, asyncio.Future[None]] = {}
+        self._calls: Waiting[bytes] = Waiting()
+        self._letters: Waiting[None] = Waiting()
         self._read: Callable[[Lettered], None] | None = None
         self._unread: list[Lettered] = []
         self._subscriptions: dict[int, Subscription] = {}
@@ -265,13 +171,12 @@ class Client:
         if id_ in self._calls:
             raise Refused(f"a request with the id {id_.hex()} is under way", peer=name)
         effects = self.session.request(id_, name, method, body, self._loop.time(), timeout=timeout, absent=absent)
-        future: asyncio.Future[bytes] = self._loop.create_future()
-        self._calls[id_] = future
+        future = self._calls.add(id_, self._loop)
         self._apply(effects)
         try:
             answer = await future
         except asyncio.CancelledError:
-            if self._calls.pop(id_, None) is not None:
+            if self._calls.forget(id_):
                 self._apply(self.session.cancel(id_))
             raise
         return decode_body(self.visible(answer), reply)
@@ -288,7 +193,7 @@ class Client:
     async def tell_raw(self, name: str, body: bytes, *, timeout: float | None = 60.0) -> None:
         """As `tell`, with a body that is encoded already."""
         token = new_id()
-        future = self._letters[token] = self._loop.create_future()
+        future = self._letters.add(token, self._loop)
         self._apply(self.session.tell(token, name, body, self._loop.time()))
         passing("sender.told")
         try:
@@ -297,7 +202,7 @@ class Client:
         except TimeoutError:
             raise TimedOut(f"the broker did not confirm the letter to {name} in time; it may be stored", peer=name) from None
         finally:
-            self._letters.pop(token, None)
+            self._letters.forget(token)
 
     def publish(self, topic: str, payload: Any) -> None:
         """Publish an event on `topic`: at most once to each subscriber, and what is lost is counted there."""
@@ -431,27 +336,18 @@ class Client:
                 case Send():
                     self._transport.send(effect.peer, effect.head, effect.body)
                 case Answered():
-                    future = self._calls.pop(effect.id, None)
-                    if future is not None and not future.done():
-                        future.set_result(effect.body)
+                    self._calls.came(effect.id, effect.body)
                 case Failed():
-                    future = self._calls.pop(effect.id, None)
-                    if future is not None and not future.done():
-                        future.set_exception(effect.error)
+                    self._calls.failed(effect.id, effect.error)
                 case Incoming():
                     self._incoming(effect)
                 case Delivered():
-                    subscription = self._subscriptions.get(effect.number)
-                    if subscription:
+                    if subscription := self._subscriptions.get(effect.number):
                         subscription._deliver(ReceivedEvent(effect.topic, effect.event, effect.body))
                 case Posted():
-                    letter = self._letters.pop(effect.token, None)
-                    if letter is not None and not letter.done():
-                        letter.set_result(None)
+                    self._letters.came(effect.token, None)
                 case NotPosted():
-                    letter = self._letters.pop(effect.token, None)
-                    if letter is not None and not letter.done():
-                        letter.set_exception(effect.error)
+                    self._letters.failed(effect.token, effect.error)
                 case Lettered():
                     if self._read:
                         self._read(effect)
@@ -461,18 +357,15 @@ class Client:
                     if self.on_cancel:
                         self.on_cancel(effect)
                 case Missed():
-                    subscription = self._subscriptions.get(effect.number)
-                    if subscription:
+                    if subscription := self._subscriptions.get(effect.number):
                         subscription._gap(effect.topic, effect.count)
                 case Listen():
                     self._transport.listen(effect.prefix, on=effect.on)
                 case Open():
-                    subscription = self._subscriptions.get(effect.number)
-                    if subscription and not subscription._opened.done():
+                    if (subscription := self._subscriptions.get(effect.number)) and not subscription._opened.done():
                         subscription._opened.set_result(None)
                 case Closed():
-                    subscription = self._subscriptions.pop(effect.number, None)
-                    if subscription:
+                    if subscription := self._subscriptions.pop(effect.number, None):
                         subscription._finish(effect.error)
                 case Bound():
                     self.address = effect.address
