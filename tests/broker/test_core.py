@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rostra.broker.core import HELD_SECONDS, Core, Output, ToAll, ToPeer
+from rostra.broker.core import HELD_SECONDS, Core
+from rostra.broker.outputs import Output, ToAll, ToPeer
 from rostra.broker.topics import MAX_TOPICS
 from rostra.protocol.directory import Heads, Peer, Peers, Presence, Replay, Subscribe
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
@@ -322,11 +323,11 @@ def test_a_nonce_that_never_comes_is_forgotten() -> None:
     for junk in (b"\0", b"\0short", b"\0" + b"x" * 5000, b"", b"news"):
         bench.core.heard(junk)
     bench.core.heard(b"\0" + b"z" * 16)
-    assert len(bench.core._seen) == 1
+    assert len(bench.core.events._seen) == 1
     bench.core.now += 6.0
     bench.core.tick()
     assert not bench.core.awaits_nonce
-    assert not bench.core._seen
+    assert not bench.core.events._seen
 
 
 @pytest.mark.requirement("R-SUB-2")
@@ -335,7 +336,7 @@ def test_four_thousand_topics_are_proven_in_parts_that_fit() -> None:
     bench.join(b"r1", "anna")
     for number in range(MAX_TOPICS + 10):
         bench.say(b"r1", Publish(f"chat.{number}.{'x' * 60}", boot(b"r1"), 1))
-    assert len(bench.core.topics) == MAX_TOPICS
+    assert len(bench.core.events.topics) == MAX_TOPICS
     subscribe(bench)
     bench.heard(bench.core.heard(b"\0" + NONCE))
     heads: Heads = {}

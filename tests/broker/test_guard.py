@@ -14,8 +14,9 @@ import zmq.asyncio
 from tests.conftest import until
 
 from rostra.broker.access import Access, BadAccess, Rules
-from rostra.broker.core import Core, ToDisk, ToPeer
+from rostra.broker.core import Core
 from rostra.broker.guard import Guard, Unguarded
+from rostra.broker.outputs import ToDisk, ToPeer
 from rostra.broker.server import Server
 from rostra.protocol import Client, NoSuchAgent, Refused, RequestError
 from rostra.protocol.directory import MailQuery, Replay, Subscribe

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tests.conftest import until
 
-from rostra.broker.core import Core, ToDisk, ToPeer
+from rostra.broker.core import Core
 from rostra.broker.mail import office as office_module
 from rostra.broker.mail import store as store_module
 from rostra.broker.mail.desk import Desk
@@ -41,6 +41,7 @@ from rostra.broker.mail.operations import (
 from rostra.broker.mail.store import MailStore
 from rostra.broker.mail.writer import Writer, refuse
 from rostra.broker.memory import MemoryBroker
+from rostra.broker.outputs import ToDisk, ToPeer
 from rostra.broker.server import Server
 from rostra.protocol import Client, MailboxFull, StorageFull, Transport, ZmqTransport
 from rostra.protocol.directory import LetterInfo, MailboxInfo, MailQuery, MailRef

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rostra.broker.access import Access, BadAccess, Rules
-from rostra.broker.core import Core, ToAll, ToDisk, ToPeer
+from rostra.broker.core import Core
+from rostra.broker.outputs import ToAll, ToDisk, ToPeer
 from rostra.broker.rates import BURST, Meter, Rate
 from rostra.broker.server import Server
 from rostra.protocol import ChatMessage, Client, RateLimited, Service

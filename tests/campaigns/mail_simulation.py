@@ -10,10 +10,10 @@ from functools import partial
 
 from tests.protocol.simulation import Peer, World
 
-from rostra.broker.core import Output, ToAll, ToDisk, ToPeer
 from rostra.broker.mail import office, store
 from rostra.broker.mail.operations import Inspect, Operation, Result, Store
 from rostra.broker.mail.store import MailStore
+from rostra.broker.outputs import Output, ToAll, ToDisk, ToPeer
 from rostra.protocol.effects import Effect, Lettered, NotPosted, Posted
 from rostra.protocol.errors import Cancelled
 from rostra.protocol.frames import decode_head

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from rostra.broker.core import Core, Output, ToAll, ToDisk
+from rostra.broker.core import Core
+from rostra.broker.outputs import Output, ToAll, ToDisk
 from rostra.protocol.effects import (
     Answered,
     CancelIncoming,

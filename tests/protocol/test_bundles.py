@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from rostra.broker.core import Core, Output, ToPeer
+from rostra.broker.core import Core
+from rostra.broker.outputs import Output, ToPeer
 from rostra.protocol import Client, Incoming, NoSuchAgent, Service, Transport, ZmqTransport
 from rostra.protocol.bundles import MARK, MAX_COUNT, SIZE, Message, bundled, count, may_bundle, unbundle
 from rostra.protocol.effects import Effect

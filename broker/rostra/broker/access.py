@@ -33,6 +33,12 @@ class BadAccess(RostraError):
     code = "bad_access"
 
 
+class Denied(RostraError):
+    """The access rules forbid it."""
+
+    code = "refused"
+
+
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one name may do; None: anything."""
 
@@ -102,3 +108,8 @@ class Access:
 
 def _covers(pattern: str, prefix: str) -> bool:
     return prefix.startswith(literal_prefix(pattern)) if pattern.endswith(">") else prefix == pattern
+
+
+def named(user: str) -> str:
+    """The name in what the authenticator says of a connection: a name and a key."""
+    return user.partition(" ")[0]

@@ -5,15 +5,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from rostra.protocol.bundles import unbundle
-from rostra.protocol.directory import PRESENCE, BrokerStats, Head, Peer, Peers, Presence, Replay, State, Subscribe
-from rostra.protocol.errors import BadMessage, BadName, RateLimited, RostraError, TooLarge
+from rostra.protocol.directory import BrokerStats, State
+from rostra.protocol.errors import BadMessage, BadName, RostraError
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
 from rostra.protocol.ids import ID_SIZE, new_id
 from rostra.protocol.keys import CONSOLE_KEY, may_be
-from rostra.protocol.limits import MAX_EVENT, MAX_INFO, MAX_INFO_DEPTH, MAX_INFO_NODES, check_body, count_nodes
+from rostra.protocol.limits import MAX_INFO, MAX_INFO_DEPTH, MAX_INFO_NODES, check_body, count_nodes
 from rostra.protocol.messages import (
     NO_REQUEST,
     Ack,
@@ -22,7 +20,6 @@ from rostra.protocol.messages import (
     Bye,
     Cancel,
     Error,
-    Event,
     Header,
     Hello,
     Mail,
@@ -30,74 +27,34 @@ from rostra.protocol.messages import (
     Reject,
     Reply,
     Request,
-    Subscribed,
     Welcome,
     Who,
     Working,
 )
-from rostra.protocol.names import check_name, check_pattern, check_topic, literal_prefix
+from rostra.protocol.names import check_name
 from rostra.protocol.subscriptions import NONCE_MARK
 
-from .access import Access
+from .access import Access, Denied, named
+from .events import Events
 from .mail.desk import METHODS, Desk
-from .mail.operations import Operation, Result
-from .rates import Meter
-from .registry import Connection, Registry
-from .topics import Producer, Topics
+from .mail.operations import Result
+from .outputs import Output, ToDisk, ToPeer, short
+from .questions import Questions
+from .rates import Meters, refusal
+from .registry import Connection, Registry, replica_for
 
 log = logging.getLogger(__name__)
 
 MIN_LEASE, MAX_LEASE = 1.0, 300.0
-NONCE_SECONDS = 5.0
-MAX_NONCES = 10_000
 QUIET = 6.0
 """Seconds without a word, a BEAT included, after which the broker tries whether the connection is still there: a socket tells of
 one that is gone only when it is used."""
 TRY = 0.5
 HELD_SECONDS = 20.0
 """A replica of which nothing is heard about a request for so long does not work on it: the answer, or the cancel, was lost."""
-NEEDED = frozenset({"ping", "subscribe", "replay"})
-"""Methods of the broker that a session cannot do without, however much its peer sends."""
-RATE_LIMITED = RateLimited.code
 MAX_NUMBER = 2**63
 MAX_SUPERSEDED = 10_000
 """Processes remembered that had to give way."""
-MAX_HELD = 10_000
-"""Requests remembered per replica; the oldest is forgotten first, and left to its caller's patience."""
-PART_BYTES, PART_NODES = 512 * 1024, 8_000
-"""Upper bounds of one answer to `peers` and of one part of SUBSCRIBED, below the limits of a body."""
-
-
-class Denied(RostraError):
-    """The access rules forbid it."""
-
-    code = "refused"
-
-
-class ToPeer(msgspec.Struct, gc=False):
-    """Send three frames to the connection `route`; if that is impossible, tell the core (`unreachable`)."""
-
-    route: bytes
-    peer: bytes
-    head: bytes
-    body: bytes = b""
-
-
-class ToAll(msgspec.Struct, gc=False):
-    """Publish on the event socket."""
-
-    topic: bytes
-    head: bytes
-    body: bytes
-
-
-class ToDisk(msgspec.Struct, gc=False):
-    """Have the mail store do this; its results come back by `Core.stored`."""
-
-    operation: Operation
-
-
-Output = ToPeer | ToAll | ToDisk
 
 
 class Core:
@@ -110,28 +67,26 @@ class Core:
         self._admitted: set[str] | None = None
         self.knows: Callable[[str], bool] = lambda user: user in (self._admitted or ())
         """Whether someone may be connected. The guard's own answer is newer than what `admit` was told last."""
-        self.topics = Topics()
-        self.routed = self.published = self.refused = self.unreached = 0
+        self.routed = self.refused = self.unreached = 0
         self.now, self.wall_ms = now, 0
-        self._meters: dict[str, Meter] = {}
+        self._meters = Meters()
         self._superseded: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._started = now
         self._out: list[Output] = []
-        self._produced = 0
-        self._awaited: dict[bytes, tuple[str, float]] = {}
-        self._seen: dict[bytes, float] = {}
+        self.events = Events(self.boot, lambda output: self._out.append(output))
+        self._questions = Questions(self.registry, self.events, self._access, self._stats)
         self._mail = Desk(self._send, lambda operation: self._out.append(ToDisk(operation)))
 
     @property
     def awaits_nonce(self) -> bool:
         """Whether a subscription is announced that has not arrived on the event socket yet."""
-        return bool(self._awaited)
+        return self.events.awaits_nonce
 
     def may_subscribe(self, user: str, prefix: bytes) -> bool:
         """Whether the holder of the key `user` may have events on topics that begin with `prefix`."""
         if self._guarded and not self.knows(user):
             return False
-        return prefix.startswith(NONCE_MARK) or self._access.allows(_named(user), "subscribe", prefix.decode(errors="replace"))
+        return prefix.startswith(NONCE_MARK) or self._access.allows(named(user), "subscribe", prefix.decode(errors="replace"))
 
     def admit(self, users: set[str]) -> bool:
         """Only these (`Guard.identities`) may be connected; True when one of before is no longer among them."""
@@ -151,7 +106,7 @@ class Core:
         """A message arrived from a connection; `user` is the name of the key it was made with."""
         connection = self.registry.of_route(route)
         if connection is not None and connection.user != user:
-            log.warning("a connection of %s with the key of %r was refused", connection.name, _named(user))
+            log.warning("a connection of %s with the key of %r was refused", connection.name, named(user))
             self._drop(connection, "lost")  # a routing id is no name: whoever came by it starts anew
             connection = None
         try:
@@ -170,7 +125,7 @@ class Core:
                 self._pass(connection, peer, header, head, body)
         except RostraError as error:
             self.refused += 1
-            self._send(route, Error(NO_REQUEST if connection else b"", error.code, _short(error)))
+            self._send(route, Error(NO_REQUEST if connection else b"", error.code, short(error)))
         return self._flush()
 
     def _take(self, connection: Connection, peer: bytes, head: bytes, body: bytes) -> None:
@@ -179,39 +134,24 @@ class Core:
             self._pass(connection, peer, decode_head(head), head, body)
         except RostraError as error:
             self.refused += 1
-            self._send(connection.route, Error(NO_REQUEST, error.code, _short(error)))
+            self._send(connection.route, Error(NO_REQUEST, error.code, short(error)))
 
     def _pass(self, connection: Connection, peer: bytes, header: Header, head: bytes, body: bytes) -> None:
-        if connection.meter and not self._within(connection, connection.meter, peer, header, len(head) + len(body)):
-            return
+        if connection.meter:
+            size = len(head) + len(body)
+            lacking = connection.meter.lacks(self.now, size)
+            answer = refusal(header, f"{connection.name} sends more than it may", between_peers=bool(peer)) if lacking else None
+            if answer is not None:
+                self.refused += 1
+                details = encode_body({"retry_after": round(lacking, 3)})
+                self._send(connection.route, answer, details, peer if isinstance(header, Mail) else b"")
+                return
+            if not lacking:
+                connection.meter.take(self.now, size)
         if peer:
             self._route(connection, peer, header, head, body)
         else:
             self._serve(connection, header, body)
-
-    def _within(self, source: Connection, meter: Meter, peer: bytes, header: Header, size: int) -> bool:
-        """Whether a message is within the rate of its sender; who sends it is told when it is not.
-
-        What others wait for (answers) and what keeps the session alive is counted, and passed on all the same.
-        """
-        lacking = meter.lacks(self.now, size)
-        why = f"{source.name} sends more than it may"
-        answer: Header | None = None
-        match header:
-            case Request() if peer or header.method not in NEEDED:
-                answer = Error(header.id, RATE_LIMITED, why)
-            case Publish():
-                answer = Error(NO_REQUEST, RATE_LIMITED, why)
-            case Mail() if peer and len(header.epoch) == ID_SIZE:
-                answer = Reject(header.epoch, header.sequence, RATE_LIMITED, why, header.round)
-        if lacking and answer is not None:
-            self.refused += 1
-            to = peer if isinstance(header, Mail) else b""
-            self._send(source.route, answer, encode_body({"retry_after": round(lacking, 3)}), to)
-            return False
-        if not lacking:
-            meter.take(self.now, size)
-        return True
 
     def malformed(self, route: bytes, why: str) -> list[Output]:
         """A connection sent something that is not three frames."""
@@ -223,15 +163,7 @@ class Core:
 
     def heard(self, subscription: bytes) -> list[Output]:
         """The event socket saw a new subscription."""
-        if subscription.startswith(NONCE_MARK):
-            nonce = subscription[len(NONCE_MARK) :]
-            if len(nonce) != ID_SIZE:
-                pass
-            elif nonce in self._awaited:
-                pattern, _ = self._awaited.pop(nonce)
-                self._prove(nonce, pattern)
-            elif len(self._seen) < MAX_NONCES:
-                self._seen[nonce] = self.now
+        self.events.heard(subscription, self.now)
         return self._flush()
 
     def unreachable(self, output: ToPeer) -> list[Output]:
@@ -268,14 +200,8 @@ class Core:
                 silent = self.now - HELD_SECONDS
                 connection.held = {key: sign for key, sign in connection.held.items() if sign > silent}
         self._mail.tick(self.now)
-        if self._meters:
-            connected = {connection.name for connection in self.registry}
-            idle = [name for name, meter in self._meters.items() if name not in connected and meter.idle(self.now)]
-            for name in idle:
-                del self._meters[name]
-        before = self.now - NONCE_SECONDS
-        self._seen = {nonce: since for nonce, since in self._seen.items() if since > before}
-        self._awaited = {nonce: one for nonce, one in self._awaited.items() if one[1] > before}
+        self._meters.forget_idle({connection.name for connection in self.registry}, self.now)
+        self.events.tick(self.now)
         return self._flush()
 
     # ---- connections
@@ -286,13 +212,13 @@ class Core:
             if self._guarded and not self.knows(user):
                 log.warning("a key that was revoked was refused the name %s", name)
                 raise Denied("the key was revoked")
-            if self._guarded and not may_be(_named(user), name):
-                log.warning("the key of %s was refused the name %s", _named(user), name)
+            if self._guarded and not may_be(named(user), name):
+                log.warning("the key of %s was refused the name %s", named(user), name)
                 raise BadName(name, "this key is of another name")
             info = decode_body(check_body(body, MAX_INFO, MAX_INFO_NODES, MAX_INFO_DEPTH), dict[str, Any]) if body else {}
         except (BadName, BadMessage, Denied) as error:
             self.refused += 1
-            self._send(route, Error(b"", "refused", _short(error)))
+            self._send(route, Error(b"", "refused", short(error)))
             return
         if (
             name,
@@ -301,17 +227,15 @@ class Core:
             self._send(route, Error(b"", "superseded", f"a newer process is {name} now"))
             return
         before = self.registry.of_route(route)
-        if before is not None and not _is_same(before, hello):
+        if before is not None and not before.is_of(hello):
             self._drop(before, "left")
         lease = min(MAX_LEASE, max(MIN_LEASE, hello.lease_ms / 1000))
         connection = Connection(route, name, name.encode(), hello.boot, hello.shared, lease, self.now, self.wall_ms, user, info)
         connection.weight = (len(body), count_nodes(body) if body else 1)
-        rate = self._access.rate(name)
-        if rate:
-            connection.meter = self._meters.setdefault(name, Meter(rate, self.now))
+        connection.meter = self._meters.of(name, self._access.rate(name), self.now)
         again = False
         for other in self.registry.holder(name):
-            if _is_same(other, hello):  # the same process, over a new connection or because it did not hear us
+            if other.is_of(hello):  # the same process, over a new connection or because it did not hear us
                 again, connection.address, connection.held, connection.since_ms = True, other.address, other.held, other.since_ms
                 self.registry.remove(other)
                 if other.route != route:
@@ -327,8 +251,8 @@ class Core:
         self.registry.add(connection, free=self._access.free(name))
         self._send(route, Welcome(connection.address.decode(), self.boot, round(lease * 1000)))
         if not again:
-            self._presence(connection, "online")
-        if again and before is not None and _is_same(before, hello):
+            self.events.presence(connection, "online", self.wall_ms)
+        if again and before is not None and before.is_of(hello):
             self._mail.greeted(route, self.now)
         else:
             self._mail.arrived(name, route, self.now)
@@ -337,7 +261,7 @@ class Core:
         self.registry.remove(connection)
         self._mail.left(connection.route, self.now, died=state in ("lost", "superseded"))
         self._lose(connection)
-        self._presence(connection, state)
+        self.events.presence(connection, state, self.wall_ms)
 
     def _lose(self, connection: Connection) -> None:
         """Answer what a replica held; the requests of other peers are repeated by their callers."""
@@ -346,12 +270,6 @@ class Core:
             if route is not None:
                 self._send(route, Error(id_, "peer_lost", f"{connection.address.decode()} went away before it answered"))
         connection.held = {}
-
-    def _presence(self, connection: Connection, state: State) -> None:
-        peer = connection.peer()
-        body = encode_body(Presence(name=peer.name, address=peer.address, boot=peer.boot, state=state, info=peer.info))
-        self._produced += 1
-        self._stamp(Producer("", self.boot), Publish(PRESENCE, self.boot, self._produced), body)
 
     # ---- between peers
 
@@ -371,7 +289,7 @@ class Core:
             source.held[peer, header.id] = self.now
         replicas = self.registry.replicas(peer)
         if replicas is not None:
-            target = self._replica(replicas, source, header)
+            target = replica_for(replicas, source.address, header, self.now)
         else:
             route = self.registry.routes.get(peer)
             target = self.registry.of_route(route) if route else None
@@ -380,28 +298,6 @@ class Core:
         elif isinstance(header, Request):
             name = peer.decode(errors="replace")
             self._send(source.route, Error(header.id, "no_such_agent", f"nobody called {name!r} is connected"))
-
-    def _replica(
-        self, replicas: list[Connection], source: Connection, header: Request | Reply | Error | Working | Cancel
-    ) -> Connection | None:
-        """The replica that already holds the request, else the one that holds fewest."""
-        held = (source.address, header.id)
-        for replica in replicas:
-            if held in replica.held:
-                if isinstance(header, Cancel):
-                    del replica.held[held]
-                elif isinstance(header, Request):
-                    replica.held[held] = self.now
-                return replica
-        if not isinstance(header, Request):
-            return None
-        chosen = min(replicas, key=lambda replica: len(replica.held))
-        chosen.held[held] = self.now
-        if len(chosen.held) > MAX_HELD:
-            del chosen.held[next(iter(chosen.held))]
-        replicas.remove(chosen)
-        replicas.append(chosen)  # ties rotate
-        return chosen
 
     def _bounce(self, output: ToPeer, code: str, why: str) -> None:
         """Tell the sender of a request that could not be delivered."""
@@ -444,7 +340,7 @@ class Core:
             case Publish():
                 if not self._access.allows(connection.name, "publish", header.topic):
                     raise Denied(f"{connection.name} may not publish on {header.topic}")
-                self._publish(connection, header, body)
+                self.events.publish(connection, header, body, self.wall_ms)
             case Request():
                 self._request(connection, header, body)
             case Ack():
@@ -460,107 +356,33 @@ class Core:
 
     def _request(self, connection: Connection, request: Request, body: bytes) -> None:
         if request.method in METHODS:
-            if self._guarded and _named(connection.user) != CONSOLE_KEY:
+            if self._guarded and named(connection.user) != CONSOLE_KEY:
                 error = Error(request.id, "refused", "letters are looked into from a console only")
                 self._deny(connection, request.method, error)
             else:
                 self._mail.inspect(connection.route, request, body)
             return
         try:
-            answer = encode_body(self._answer(connection, request.method, body))
+            answer = encode_body(self._questions.answer(connection.name, request.method, body, self.now))
         except RostraError as error:
             self.refused += 1
             code = "refused" if isinstance(error, BadName | BadMessage) else error.code
-            self._send(connection.route, Error(request.id, code, _short(error)))
+            self._send(connection.route, Error(request.id, code, short(error)))
         else:
             self._send(connection.route, Reply(request.id), answer)
-
-    def _answer(self, source: Connection, method: str, body: bytes) -> Any:
-        match method:
-            case "ping":
-                return None
-            case "peers":
-                return self._peers(decode_body(body, Peers | None) if body else None)
-            case "stats":
-                return self._stats()
-            case "subscribe":
-                wish = decode_body(body, Subscribe)
-                check_pattern(wish.pattern)
-                if not self._access.allows(source.name, "subscribe", literal_prefix(wish.pattern)):
-                    raise Denied(f"{source.name} may not subscribe to {wish.pattern}")
-                if wish.nonce in self._seen:
-                    del self._seen[wish.nonce]
-                    self._prove(wish.nonce, wish.pattern)
-                elif len(self._awaited) < MAX_NONCES:
-                    self._awaited[wish.nonce] = (wish.pattern, self.now)
-                return None
-            case "replay":
-                replay = decode_body(body, Replay)
-                if not self._access.allows(source.name, "subscribe", replay.topic):
-                    raise Denied(f"{source.name} may not read {replay.topic}")
-                replayed = self.topics.replay(replay.topic, replay.after, replay.limit)
-                if replayed is None:
-                    raise BadMessage(f"nothing was published on {replay.topic!r}")
-                return replayed
-            case _:
-                raise BadMessage(f"the broker knows no method {method!r}")
 
     def _stats(self) -> BrokerStats:
         return BrokerStats(
             boot=self.boot,
             uptime_seconds=round(self.now - self._started, 3),
             peers=len(self.registry),
-            topics=len(self.topics),
+            topics=len(self.events.topics),
             routed=self.routed,
-            published=self.published,
+            published=self.events.published,
             refused=self.refused,
             unreachable=self.unreached,
-            retained_bytes=self.topics.retained,
+            retained_bytes=self.events.topics.retained,
         )
-
-    def _peers(self, wish: Peers | None) -> list[Peer]:
-        """One page: as many peers as fit, in the order of their addresses."""
-        page: list[Peer] = []
-        size = nodes = 0
-        after = wish.after.encode() if wish else b""
-        for one in sorted((one for one in self.registry if one.address > after), key=lambda one: one.address):
-            size, nodes = size + one.weight[0] + 256, nodes + one.weight[1] + 10
-            if page and (size > PART_BYTES or nodes > PART_NODES):
-                break
-            page.append(one.peer())
-        return page
-
-    def _publish(self, connection: Connection, header: Publish, body: bytes) -> None:
-        check_topic(header.topic)
-        if header.topic == PRESENCE:
-            raise BadMessage(f"{PRESENCE!r} is the broker's own topic")
-        if header.epoch != connection.boot:
-            raise BadMessage("the epoch of an event is its publisher's boot")
-        if len(body) > MAX_EVENT:
-            raise TooLarge(f"an event of {len(body)} bytes; {MAX_EVENT} is the limit")
-        self._stamp(Producer(connection.name, connection.boot), header, body)
-
-    def _stamp(self, producer: Producer, header: Publish, body: bytes) -> None:
-        topic = header.topic
-        series, sequence = self.topics.next(topic)
-        event = Event(producer.sender, series, sequence, self.wall_ms, header.epoch, header.sequence, header.traceparent)
-        head = encode_head(event)
-        self.topics.retain(topic, head, body, producer, header.sequence)
-        self.published += 1
-        self._out.append(ToAll(topic.encode(), head, body))
-
-    def _prove(self, nonce: bytes, pattern: str) -> None:
-        parts: list[dict[str, Head]] = [{}]
-        size = nodes = 0
-        for topic, head in self.topics.heads(pattern).items():
-            size, nodes = size + len(topic) + 24 + 96 * len(head.producers), nodes + 5 + 4 * len(head.producers)
-            if parts[-1] and (size > PART_BYTES or nodes > PART_NODES):
-                parts.append({})
-                size = nodes = 0
-            parts[-1][topic] = head
-        for number, part in enumerate(parts):
-            header = Subscribed(nonce, number, len(parts))
-            self._out.append(ToAll(NONCE_MARK + nonce, encode_head(header), encode_body(part)))
 
     def _deny(self, source: Connection, what: str, answer: Header, peer: bytes = b"") -> None:
         self.refused += 1
@@ -575,18 +397,3 @@ class Core:
     def _flush(self) -> list[Output]:
         out, self._out = self._out, []
         return out
-
-
-def _is_same(connection: Connection, hello: Hello) -> bool:
-    """Whether HELLO comes from the process that has the connection."""
-    return (connection.name, connection.boot, connection.shared) == (hello.name, hello.boot, hello.shared)
-
-
-def _named(user: str) -> str:
-    """The name in what the authenticator says of a connection: a name and a key."""
-    return user.partition(" ")[0]
-
-
-def _short(error: RostraError) -> str:
-    """What is told of an error: it may quote what was sent, which may be long, and no text."""
-    return str(error)[:500].encode(errors="replace").decode()

@@ -8,8 +8,9 @@ from collections import Counter
 from rostra.protocol.clock import wall_ms
 from rostra.protocol.transport import Listener
 
-from .core import Core, Output, ToAll, ToDisk
+from .core import Core
 from .mail.store import MailStore
+from .outputs import Output, ToAll, ToDisk
 
 TICK = 0.1
 """Seconds between two looks at leases and pauses."""

@@ -5,8 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rostra.protocol.directory import Peer
+from rostra.protocol.messages import Cancel, Error, Hello, Reply, Request, Working
 
 from .rates import Meter
+
+PART_BYTES, PART_NODES = 512 * 1024, 8_000
+"""Upper bounds of one answer to `peers` and of one part of SUBSCRIBED, below the limits of a body."""
+MAX_HELD = 10_000
+"""Requests remembered per replica; the oldest is forgotten first, and left to its caller's patience."""
 
 
 @dataclass(slots=True)
@@ -32,6 +38,10 @@ class Connection:
     """When the broker last tried whether it is there."""
     meter: Meter | None = None
     """What its name has sent lately, where that is limited."""
+
+    def is_of(self, hello: Hello) -> bool:
+        """Whether HELLO comes from the process that has this connection."""
+        return (self.name, self.boot, self.shared) == (hello.name, hello.boot, hello.shared)
 
     def peer(self) -> Peer:
         """What others may know of it."""
@@ -100,3 +110,37 @@ class Registry:
         """A new address for one more replica of `name`."""
         number = self._numbers[name] = self._numbers.get(name, 0) + 1
         return f"{name}~{number}".encode()
+
+    def page(self, after: bytes) -> list[Peer]:
+        """As many peers as fit into one answer, in the order of their addresses, from beyond `after` on."""
+        page: list[Peer] = []
+        size = nodes = 0
+        for one in sorted((one for one in self if one.address > after), key=lambda one: one.address):
+            size, nodes = size + one.weight[0] + 256, nodes + one.weight[1] + 10
+            if page and (size > PART_BYTES or nodes > PART_NODES):
+                break
+            page.append(one.peer())
+        return page
+
+
+def replica_for(
+    replicas: list[Connection], source: bytes, header: Request | Reply | Error | Working | Cancel, now: float
+) -> Connection | None:
+    """The replica that already holds the request, else the one that holds fewest."""
+    held = (source, header.id)
+    for replica in replicas:
+        if held in replica.held:
+            if isinstance(header, Cancel):
+                del replica.held[held]
+            elif isinstance(header, Request):
+                replica.held[held] = now
+            return replica
+    if not isinstance(header, Request):
+        return None
+    chosen = min(replicas, key=lambda replica: len(replica.held))
+    chosen.held[held] = now
+    if len(chosen.held) > MAX_HELD:
+        del chosen.held[next(iter(chosen.held))]
+    replicas.remove(chosen)
+    replicas.append(chosen)  # ties rotate
+    return chosen

@@ -25,10 +25,11 @@ from rostra.protocol.keys import KeyRing, NoKey
 from rostra.protocol.limits import MAX_HEAD
 
 from .access import Access
-from .core import Core, Output, ToAll, ToDisk, ToPeer
+from .core import Core
 from .guard import Guard, Unguarded
 from .mail.writer import Writer, refuse
 from .more import has_more
+from .outputs import Output, ToAll, ToDisk, ToPeer
 from .sockets import Context, Poke, Socket, alone, open_events, open_router
 
 log = logging.getLogger(__name__)
