@@ -11,7 +11,7 @@ import pytest
 from rostra.broker.access import Access, BadAccess, Rules
 from rostra.broker.core import Core
 from rostra.broker.outputs import ToAll, ToDisk, ToPeer
-from rostra.broker.rates import BURST, Meter, Rate
+from rostra.broker.rates import Meter, Rate
 from rostra.broker.server import Server
 from rostra.protocol import ChatMessage, Client, RateLimited, Service
 from rostra.protocol.frames import decode_body, decode_head, encode_body, encode_head
@@ -153,7 +153,7 @@ def test_a_negative_rate_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    server = Server(f"ipc://{tmp_path}/b", tmp_path / "mail.db", access=Access({"ada": Rules(messages_per_second=50.0)}))
+    server = Server(f"ipc://{tmp_path}/b", tmp_path / "mail.db", access=Access({"ada": Rules(messages_per_second=2.0)}))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -181,8 +181,8 @@ async def test_a_flood_is_refused_with_a_typed_error_and_starves_nobody(address:
         answered = [one for one in outcomes if isinstance(one, ChatMessage)]
         assert len(refused) + len(answered) == 1000
         assert len(refused) >= 500
-        assert len(answered) >= BURST * 50 // 2
-        assert 0 < refused[0].retry_after < 60
+        assert answered
+        assert 0 < refused[0].retry_after <= 0.5
 
         told = await asyncio.gather(*(ada.tell("cyd", "flood", timeout=20.0) for _ in range(300)), return_exceptions=True)
         rejected = [one for one in told if isinstance(one, RateLimited)]

@@ -9,12 +9,16 @@ import pytest
 from tests.groupchat.rows import begun, done, turn
 from tests.protocol import test_simulation
 
+from rostra.agents.responder import Context
+from rostra.agents.tools import ToolBox, tool
+from rostra.agents.tools.journal import ToolJournal
 from rostra.broker.mail.desk import Desk
 from rostra.broker.mail.office import Office
 from rostra.broker.mail.operations import Kept, Store
 from rostra.broker.mail.store import MailStore
 from rostra.groupchat import statements
 from rostra.groupchat.transcript import Transcript
+from rostra.protocol import ToolCall
 from rostra.protocol.calls import Calls
 from rostra.protocol.effects import Send
 from rostra.protocol.mailing import Incoming, Outgoing
@@ -76,16 +80,17 @@ def nothing_is_sent_again(patch: Patch) -> None:
 
 
 def no_going_back(patch: Patch) -> None:
-    patch.setattr(Outgoing, "rejected", lambda self, recipient, header, now: [])
+    patch.setattr(Outgoing, "rejected", lambda self, recipient, header, now, details=None: [])
     nothing_is_sent_again(patch)
 
 
 def verdicts_of_earlier_rounds_count(patch: Patch) -> None:
     heed = Outgoing.rejected
 
-    def rejected(self: Outgoing, recipient: str, header: Any, now: float) -> Any:
+    def rejected(self: Outgoing, recipient: str, header: Any, now: float, details: Any = None) -> Any:
         lane = self._lanes.get(recipient)
-        return heed(self, recipient, type(header)(header.epoch, header.sequence, header.code, "", lane.round if lane else 0), now)
+        current = type(header)(header.epoch, header.sequence, header.code, "", lane.round if lane else 0)
+        return heed(self, recipient, current, now, details)
 
     patch.setattr(Outgoing, "rejected", rejected)
 
@@ -198,3 +203,20 @@ async def test_the_checker_sees_a_row_that_was_changed(tmp_path: Path, tell: Cal
     with pytest.raises(AssertionError, match="c1"):
         check_transcript(tmp_path / "transcript.db")
     tell("canary: a changed row: seen by the checker")
+
+
+async def test_without_the_journal_a_side_effect_is_done_twice(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    done: list[str] = []
+
+    @tool(description="Pays.")
+    def pay(to: str) -> str:
+        done.append(to)
+        return "paid"
+
+    journal = ToolJournal(tmp_path / "ann.db")
+    call = ToolCall(id="1", name="pay", arguments='{"to": "bob"}')
+    for kept in (journal, journal, None):
+        await ToolBox([pay]).run([call], Context(agent="ann", journal=kept.task(b"turn") if kept else None))
+    journal.close()
+    assert done == ["bob", "bob"], "once with the journal, and once more without it"
+    tell("canary: no journal of tools: the effect is done again")
