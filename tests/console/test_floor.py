@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import SECONDS, Cli, Write
+from .conftest import EXAMPLES, SECONDS, Cli, Write
 
 TEAM = """
 [team]
@@ -155,6 +155,32 @@ def team(shared: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         yield shared, str(path)
     finally:
         shared("down")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"), [("1", "1.4.1 is on staging now."), ("no, it is Friday", "did not approve it: no, it is Friday")]
+)
+def test_a_call_is_approved_or_denied_at_the_terminal_of_the_run(rostra: Cli, tmp_path: Path, typed: str, told: str) -> None:
+    terminal = Terminal(rostra, "run", str(EXAMPLES / "approval" / "scripted.toml"), "Release!", "--chat", "c-1", "--json")
+    terminal.until("your answer")
+    terminal.type(typed)
+    code, lines = terminal.end()
+    assert code == 0, terminal.shown
+    (said,) = [line for line in rostra("chat", "show", "c-1", "--json").lines if line.get("speaker") == "manager"]
+    exported = rostra("chat", "export", "c-1", "-f", "json").json
+    (message,) = [one["message"] for one in exported["records"] if one.get("message", {}).get("name") == "manager"]
+    assert message["content"] == said["content"]
+    assert told in json.dumps(message["metadata"]["tool_log"])
+    (question,) = [line for line in lines if line["type"] == "question"]
+    assert (question["kind"], question["form"], question["text"]) == (
+        "tool",
+        "approval",
+        "manager wants to call release. Approve?",
+    )
+    (answered,) = [line for line in lines if line["type"] == "control"]
+    assert answered["what"] == "answer"
+    assert answered["item"]["question"]["detail"].startswith("release({")
+    assert "answered manager" in rostra("chat", "export", "c-1", "-f", "md").out
 
 
 def held(team: tuple[Cli, str], chat: str) -> Cli:

@@ -23,8 +23,10 @@ def spoken(lines: list[Any]) -> list[tuple[str, str]]:
     return [(line["speaker"], line["content"]) for line in lines if line["type"] == "message"]
 
 
-TEAMS = [EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data", "mcp", "society", "magentic")]
-TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data", "mcp", "society", "magentic")]
+TEAMS = [
+    EXAMPLES / name / "team.toml" for name in ("hello", "function", "review", "data", "mcp", "society", "magentic", "approval")
+]
+TEAMS += [EXAMPLES / name / "scripted.toml" for name in ("hello", "review", "data", "mcp", "society", "magentic", "approval")]
 
 
 @pytest.mark.parametrize("path", TEAMS, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -35,7 +37,7 @@ def test_team_files_are_valid_and_begin_with_how_to_run_them(rostra: Cli, path: 
 
 
 def test_scripted_variants_differ_from_their_teams_in_the_model_only() -> None:
-    for example in ("hello", "review", "data", "mcp", "society", "magentic"):
+    for example in ("hello", "review", "data", "mcp", "society", "magentic", "approval"):
         team, scripted = ((EXAMPLES / example / name).read_text(encoding="utf-8") for name in ("team.toml", "scripted.toml"))
         ours, theirs = (text[text.index("[team]") :].splitlines() for text in (team, scripted))
         differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]

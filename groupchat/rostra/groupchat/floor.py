@@ -155,7 +155,7 @@ def problem(
         case "limit" if min(control.max_rounds, control.tokens, control.cost, control.seconds) < 0:
             return "a limit is a positive number"
         case "limit" if not (control.max_rounds or control.tokens or control.cost or control.seconds):
-            return "max_rounds: 1 is the least; the opening message counts"
+            return "a limit of messages, tokens, cost or seconds is wanted; of messages, 1 is the least, and the opening counts"
         case "selection" if control.selection not in methods:
             return f"selection: {control.selection!r} is no method; there are {', '.join(methods)}"
         case "rewind" if not 1 <= control.sequence <= messages:
