@@ -25,7 +25,7 @@ from rostra.team.process import Job
 TURNS = 200
 HEAVY = {
     *("openai", "pydantic", "rich", "typer", "msgpack", "rostra.agents.gateway", "rostra.broker", "rostra.console"),
-    *("rostra.groupchat.options", "rostra.groupchat.conditions", "rostra.groupchat.flow"),
+    *("rostra.groupchat.options", "rostra.groupchat.conditions", "rostra.groupchat.flow", "rostra.agents.code.runner"),
 }
 
 
