@@ -95,9 +95,10 @@ async def test_the_hundredth_turn_and_the_two_hundredth_take_as_many_messages_an
         await agent.aclose()
 
     assert len(meter.turns) == TURNS
-    # A hundred turns: a request and its answer, and two events each. Signs of life come on top when a machine is slow.
+    # A hundred turns: a request and its answer, and two events each. Signs of life come on top when a machine is slow, and
+    # what is counted when a message is heard may be ahead of it or behind.
     early, late = marks[101] - marks[1], marks[201] - marks[101]
-    assert 400 <= early["messages"] <= 420
+    assert 390 <= early["messages"] <= 420
     assert abs(late["messages"] - early["messages"]) <= 20
     assert abs(late["bytes"] - early["bytes"]) <= 0.05 * early["bytes"]
 

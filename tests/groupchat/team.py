@@ -23,6 +23,7 @@ from rostra.protocol import (
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatStart, Result
 
 Join = Callable[..., Awaitable[Client]]
+Open = Callable[[ChatOptions], Awaitable[Coordinator]]
 Speak = Callable[[Turn], "Awaitable[TurnReply] | Awaitable[str] | TurnReply | str"]
 
 

@@ -1,7 +1,6 @@
 """What members are shown: `clear history`, joining in mid-chat with a summary, and the words of the selector."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from rostra.protocol.chat import ChatControl, ChatInfo
 from rostra.protocol.completion import Completion, CompletionRequest
 
 from .desk import Desk
-from .team import Join, Speaker, coordinator, events_until_result, hold, options, said, start
+from .team import Join, Open, Speaker, events_until_result, hold, options, said, start
 
 MEMBERS = (Member(name="ann", description="Does sums."), Member(name="bob", description="Checks."), Member(name="eva"))
 
@@ -153,7 +152,7 @@ async def gateway(join: Join, text: str) -> list[CompletionRequest]:
     ],
 )
 async def test_who_joins_in_mid_chat_is_shown_all_or_the_last_or_told_a_summary(
-    join: Join, tmp_path: Path, wish: dict[str, Any], since: int, told: str
+    join: Join, held: Open, wish: dict[str, Any], since: int, told: str
 ) -> None:
     asked = await gateway(join, "They added.")
     go = asyncio.Event()
@@ -166,7 +165,7 @@ async def test_who_joins_in_mid_chat_is_shown_all_or_the_last_or_told_a_summary(
     Speaker(await join("ann"), ann)
     Speaker(await join("bob"))
     eva = Speaker(await join("eva"))
-    made = await coordinator(join, tmp_path / "chats.db", options("ann", "bob", "eva", selector_model="default", max_rounds=6))
+    made = await held(options("ann", "bob", "eva", selector_model="default", max_rounds=6))
     console = await join("console-1")
     async with console.subscribe("chat.c1") as events:
         await start(console, chat="c1", members=("ann", "bob"))
@@ -184,7 +183,7 @@ async def test_who_joins_in_mid_chat_is_shown_all_or_the_last_or_told_a_summary(
         assert (request.agent, request.model) == ("summary", "default")
 
 
-async def test_a_chat_without_a_model_cannot_be_summarised(join: Join, tmp_path: Path) -> None:
+async def test_a_chat_without_a_model_cannot_be_summarised(join: Join, held: Open) -> None:
     go = asyncio.Event()
 
     async def wait(_: object) -> str:
@@ -193,7 +192,7 @@ async def test_a_chat_without_a_model_cannot_be_summarised(join: Join, tmp_path:
 
     for name in ("ann", "bob", "eva"):
         Speaker(await join(name), wait)
-    await coordinator(join, tmp_path / "chats.db", options("ann", "bob", "eva"))
+    await held(options("ann", "bob", "eva"))
     console = await join("console-1")
     await start(console, chat="c1", members=("ann", "bob"))
     with pytest.raises(Refused, match="no model can summarise"):
@@ -237,13 +236,13 @@ def test_the_selector_is_shown_the_last_messages_only_where_that_is_wished() -> 
 
 
 @pytest.mark.semantics("S2.21")
-async def test_a_chat_is_led_by_templates_of_ones_own(join: Join, tmp_path: Path) -> None:
+async def test_a_chat_is_led_by_templates_of_ones_own(join: Join, held: Open) -> None:
     asked = await gateway(join, "bob")
     for name in ("ann", "bob", "eva"):
         Speaker(await join(name))
     own = SelectorOptions(prompt="Who of {names}?", role="user", retries=0)
     chosen = options("ann", "bob", "eva", selection="auto", selector=own, selector_model="default", max_rounds=2)
-    await coordinator(join, tmp_path / "chats.db", chosen)
+    await held(chosen)
     _, events = await hold(await join("console-1"))
     assert [name for name, _ in said(events)] == ["user", "bob"]
     assert (asked[0].messages[-1].role, asked[0].messages[-1].text) == ("user", "Who of ann, bob, eva?")

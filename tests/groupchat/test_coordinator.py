@@ -2,14 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rostra.groupchat import BadOptions, Budget, ChatOptions, Coordinator, serve
+from rostra.groupchat import BadOptions, Budget, Coordinator, serve
 from rostra.protocol import (
     COORDINATOR,
     GATEWAY,
@@ -33,22 +32,7 @@ from rostra.protocol import (
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatSay, ChatStart, InboxAnswer, InboxItem, Verdict, Why
 from rostra.protocol.completion import Completion, CompletionRequest
 
-from .team import Join, Speaker, coordinator, events_until_result, hold, info, options, said, start
-
-Open = Callable[[ChatOptions], Awaitable[Coordinator]]
-
-
-@pytest.fixture
-async def held(join: Join, tmp_path: Path) -> AsyncIterator[Open]:
-    """Makes coordinators on one database; all are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        async def make(chosen: ChatOptions) -> Coordinator:
-            made = await coordinator(join, tmp_path / "chats.db", chosen)
-            stack.push_async_callback(made.aclose)
-            return made
-
-        yield make
+from .team import Join, Open, Speaker, coordinator, events_until_result, hold, info, options, said, start
 
 
 async def test_members_speak_in_rotation_until_the_rounds_are_used_up(join: Join, held: Open) -> None:

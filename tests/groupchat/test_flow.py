@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from rostra.groupchat.flow import Move, problem, ready
 from rostra.groupchat.rules import options_of, rules_of
 from rostra.protocol import ChatMessage, Member, Turn, TurnReply
 
-from .team import Join, Speaker, coordinator, hold, options, said
+from .team import Join, Open, Speaker, hold, options, said
 
 NAMES = ("a", "b", "c", "d")
 
@@ -167,7 +166,7 @@ def test_a_flow_is_needed_for_the_selection_flow_and_is_data() -> None:
     assert again.flow == made.flow
 
 
-async def test_a_coordinator_holds_a_flow(join: Join, tmp_path: Path) -> None:
+async def test_a_coordinator_holds_a_flow(join: Join, held: Open) -> None:
     graph = flow(Edge("a", ("b", "c")), ("b", "d"), ("c", "d"), Edge("d", "a", 'text("once more")'), start=("a",))
     rounds: Iterator[str] = iter(["once more", "that is all"])
 
@@ -176,7 +175,7 @@ async def test_a_coordinator_holds_a_flow(join: Join, tmp_path: Path) -> None:
 
     speakers = {name: Speaker(await join(name)) for name in NAMES[:3]}
     Speaker(await join("d"), judge)
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection="flow", flow=graph, max_rounds=20))
+    await held(options(*NAMES, selection="flow", flow=graph, max_rounds=20))
     result, events = await hold(await join("console-1"))
     assert (result.outcome, result.stop_reason) == ("ended", "the flow is complete")
     names = [name for name, _ in said(events)]
@@ -186,7 +185,7 @@ async def test_a_coordinator_holds_a_flow(join: Join, tmp_path: Path) -> None:
     assert whys[:4] == ["begins the flow", "follows a in the flow", "follows a in the flow", "follows b and c in the flow"]
 
 
-async def test_where_any_is_enough_the_first_answer_goes_on(join: Join, tmp_path: Path) -> None:
+async def test_where_any_is_enough_the_first_answer_goes_on(join: Join, held: Open) -> None:
     never = asyncio.Event()
 
     async def slow(_: object) -> TurnReply:
@@ -196,7 +195,7 @@ async def test_where_any_is_enough_the_first_answer_goes_on(join: Join, tmp_path
     graph = flow(Edge("a", ("b", "c")), ("b", "d"), ("c", "d"), join={"d": "any"})
     for name in NAMES:
         Speaker(await join(name), slow if name == "b" else None)
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection="flow", flow=graph))
+    await held(options(*NAMES, selection="flow", flow=graph))
     result, events = await hold(await join("console-1"))
     assert [name for name, _ in said(events)] == ["user", "a", "c", "d"]
     assert result.stop_reason == "the flow is complete"

@@ -13,29 +13,29 @@ from rostra.groupchat import Several, Transitions
 from rostra.protocol import COORDINATOR, ChatMessage, TurnReply
 from rostra.protocol.chat import ChatEvent, ChatRef, Verdict, Why
 
-from .team import Join, Speaker, coordinator, events_until_result, hold, options, said, start
+from .team import Join, Open, Speaker, events_until_result, hold, options, said, start
 
 NAMES = ("a", "b", "c")
 
 
-def held(database: Path) -> int:
+def waiting(database: Path) -> int:
     """How many turns were answered whose round is not over."""
     with contextlib.closing(sqlite3.connect(database)) as db:
         return int(db.execute("SELECT count(*) FROM row WHERE state = 'held'").fetchone()[0])
 
 
-async def names(join: Join, tmp_path: Path, **rest: Any) -> tuple[list[str], list[ChatEvent]]:
+async def names(join: Join, held: Open, **rest: Any) -> tuple[list[str], list[ChatEvent]]:
     """Who spoke in a chat between members that say where they are."""
     for name in NAMES:
         Speaker(await join(name))
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, **rest))
+    await held(options(*NAMES, **rest))
     _, events = await hold(await join("console-1"))
     return [name for name, _ in said(events)], events
 
 
 @pytest.mark.semantics("S3.8")
-async def test_in_parallel_all_candidates_are_asked_at_once_again_and_again(join: Join, tmp_path: Path) -> None:
-    spoke, events = await names(join, tmp_path, selection="parallel", max_rounds=7)
+async def test_in_parallel_all_candidates_are_asked_at_once_again_and_again(join: Join, held: Open) -> None:
+    spoke, events = await names(join, held, selection="parallel", max_rounds=7)
     assert spoke == ["user", "a", "b", "c", "a", "b", "c"]
     assert [event.message.text for event in events if event.type == "message" and event.message][1:4] == [
         "a at 2",
@@ -44,13 +44,13 @@ async def test_in_parallel_all_candidates_are_asked_at_once_again_and_again(join
     ]
 
 
-async def test_in_parallel_the_rules_still_say_who_may_speak(join: Join, tmp_path: Path) -> None:
+async def test_in_parallel_the_rules_still_say_who_may_speak(join: Join, held: Open) -> None:
     allowed = Transitions(allowed={"a": ("b",), "b": ("c",), "c": ("a", "b")})
-    spoke, _ = await names(join, tmp_path, selection="parallel", max_rounds=7, transitions=allowed)
+    spoke, _ = await names(join, held, selection="parallel", max_rounds=7, transitions=allowed)
     assert spoke == ["user", "a", "b", "c", "a", "b", "c"]
 
 
-async def test_a_function_may_choose_several_and_how_many_of_them_are_enough(join: Join, tmp_path: Path) -> None:
+async def test_a_function_may_choose_several_and_how_many_of_them_are_enough(join: Join, held: Open) -> None:
     never = asyncio.Event()
     asked: list[str] = []
 
@@ -64,7 +64,7 @@ async def test_a_function_may_choose_several_and_how_many_of_them_are_enough(joi
 
     for name in NAMES:
         Speaker(await join(name), slow if name == "b" else None)
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection=choose))
+    await held(options(*NAMES, selection=choose))
     console = await join("console-1")
     result, events = await hold(console)
     assert [name for name, _ in said(events)] == ["user", "c", "a", "c", "a"]
@@ -79,12 +79,12 @@ async def test_a_function_may_choose_several_and_how_many_of_them_are_enough(joi
     ]
 
 
-async def test_a_function_that_names_a_stranger_among_several_gets_the_others(join: Join, tmp_path: Path) -> None:
-    spoke, _ = await names(join, tmp_path, selection=lambda *_: ["a", "x", "c"], max_rounds=3)
+async def test_a_function_that_names_a_stranger_among_several_gets_the_others(join: Join, held: Open) -> None:
+    spoke, _ = await names(join, held, selection=lambda *_: ["a", "x", "c"], max_rounds=3)
     assert spoke == ["user", "a", "c"]
 
 
-async def test_all_requests_of_a_round_are_under_way_at_the_same_time(join: Join, tmp_path: Path) -> None:
+async def test_all_requests_of_a_round_are_under_way_at_the_same_time(join: Join, held: Open) -> None:
     meeting = asyncio.Barrier(3)
 
     async def meet(turn: Any) -> str:
@@ -94,13 +94,15 @@ async def test_all_requests_of_a_round_are_under_way_at_the_same_time(join: Join
 
     for name in NAMES:
         Speaker(await join(name), meet)
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection="parallel", max_rounds=4))
+    await held(options(*NAMES, selection="parallel", max_rounds=4))
     _, events = await hold(await join("console-1"))
     assert said(events)[1:] == [("a", "met at 2"), ("b", "met at 3"), ("c", "met at 4")]
 
 
 @pytest.mark.semantics("S3.8")
-async def test_a_coordinator_that_takes_a_round_over_asks_only_who_has_not_answered(join: Join, tmp_path: Path) -> None:
+async def test_a_coordinator_that_takes_a_round_over_asks_only_who_has_not_answered(
+    join: Join, held: Open, tmp_path: Path
+) -> None:
     go, first = asyncio.Event(), asyncio.Event()
     speakers: dict[str, Speaker] = {}
 
@@ -112,14 +114,14 @@ async def test_a_coordinator_that_takes_a_round_over_asks_only_who_has_not_answe
     for name in NAMES:
         speakers[name] = Speaker(await join(name), held_up if name == "b" else None)
     chosen = options(*NAMES, selection="parallel", max_rounds=4)
-    one = await coordinator(join, tmp_path / "chats.db", chosen)
+    one = await held(chosen)
     console = await join("console-1")
     async with console.subscribe("chat.c1") as events:
         await start(console, chat="c1")
         await first.wait()
-        await until(lambda: held(tmp_path / "chats.db") == 2)
+        await until(lambda: waiting(tmp_path / "chats.db") == 2)
         await one.aclose()
-        await coordinator(join, tmp_path / "chats.db", chosen)
+        await held(chosen)
         go.set()
         seen = await events_until_result(events)
     assert said(seen)[1:] == [("a", "a at 2"), ("b", "at last"), ("c", "c at 4")]
@@ -142,10 +144,10 @@ def handing(*path: str) -> Any:
 
 
 @pytest.mark.semantics("S3.6")
-async def test_a_member_that_hands_over_chooses_the_next_speaker_and_else_keeps_the_floor(join: Join, tmp_path: Path) -> None:
+async def test_a_member_that_hands_over_chooses_the_next_speaker_and_else_keeps_the_floor(join: Join, held: Open) -> None:
     for name, path in (("a", ("", "c")), ("b", ("a",)), ("c", ("b", ""))):
         Speaker(await join(name), handing(*path))
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection="handoff", max_rounds=7))
+    await held(options(*NAMES, selection="handoff", max_rounds=7))
     _, events = await hold(await join("console-1"))
     assert [name for name, _ in said(events)] == ["user", "a", "a", "c", "b", "a", "a"]
     whys = [event.why for event in events if event.type == "selected"]
@@ -158,10 +160,10 @@ async def test_a_member_that_hands_over_chooses_the_next_speaker_and_else_keeps_
 
 
 @pytest.mark.semantics("S3.6")
-async def test_a_handoff_to_whom_the_rules_keep_away_is_put_on_record_and_the_floor_stays(join: Join, tmp_path: Path) -> None:
+async def test_a_handoff_to_whom_the_rules_keep_away_is_put_on_record_and_the_floor_stays(join: Join, held: Open) -> None:
     for name in NAMES:
         Speaker(await join(name), handing("somebody"))
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection="handoff", max_rounds=3))
+    await held(options(*NAMES, selection="handoff", max_rounds=3))
     console = await join("console-1")
     _, events = await hold(console)
     assert [name for name, _ in said(events)] == ["user", "a", "a"]
@@ -170,25 +172,25 @@ async def test_a_handoff_to_whom_the_rules_keep_away_is_put_on_record_and_the_fl
 
 
 @pytest.mark.semantics("S3.2", "S3.6")
-async def test_a_handoff_may_end_the_chat(join: Join, tmp_path: Path) -> None:
+async def test_a_handoff_may_end_the_chat(join: Join, held: Open) -> None:
     for name in NAMES:
         Speaker(await join(name), handing("user"))
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection="handoff", stop='handoff("user")'))
+    await held(options(*NAMES, selection="handoff", stop='handoff("user")'))
     result, _ = await hold(await join("console-1"))
     assert result.stop_reason == "a hands over to user"
 
 
 @pytest.mark.semantics("S3.8")
-async def test_a_chat_is_over_when_all_members_pass_in_a_row(join: Join, tmp_path: Path) -> None:
+async def test_a_chat_is_over_when_all_members_pass_in_a_row(join: Join, held: Open) -> None:
     for name in NAMES:
         Speaker(await join(name), lambda turn: TurnReply(passed=True) if turn.sequence > 2 else "hello")
-    await coordinator(join, tmp_path / "chats.db", options(*NAMES))
+    await held(options(*NAMES))
     result, events = await hold(await join("console-1"))
     assert (result.outcome, result.stop_reason, result.messages) == ("ended", "everybody passed", 2)
     assert [event.speaker for event in events if event.type == "passed"] == ["b", "c", "a"]
 
 
-async def test_who_has_the_floor_are_all_who_are_asked(join: Join, tmp_path: Path) -> None:
+async def test_who_has_the_floor_are_all_who_are_asked(join: Join, held: Open) -> None:
     go = asyncio.Event()
 
     async def wait(_: object) -> str:
@@ -197,7 +199,7 @@ async def test_who_has_the_floor_are_all_who_are_asked(join: Join, tmp_path: Pat
 
     for name in NAMES:
         Speaker(await join(name), wait)
-    made = await coordinator(join, tmp_path / "chats.db", options(*NAMES, selection="parallel", max_rounds=4))
+    made = await held(options(*NAMES, selection="parallel", max_rounds=4))
     console = await join("console-1")
     async with console.subscribe("chat.c1") as events:
         await start(console, chat="c1")

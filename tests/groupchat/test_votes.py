@@ -1,14 +1,13 @@
 """Votes of a chat's members: who speaks next, whether the task is done, and what somebody proposes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from rostra.groupchat import ChatOptions, Coordinator, Transcript, VotePassed
+from rostra.groupchat import Transcript, VotePassed
 from rostra.groupchat.conditions import Watch
 from rostra.groupchat.facts import Facts
 from rostra.groupchat.glance import Phase
@@ -33,24 +32,10 @@ from rostra.protocol import (
 from rostra.protocol.chat import ChatEvent, ChatRef, ChatVote, Records, RecordsRequest, Verdict, VoteRequest, Why
 
 from .desk import Desk
-from .team import Join, Speak, Speaker, coordinator, hold, info, options, said, start
+from .team import Join, Open, Speak, Speaker, hold, info, options, said, start
 
-Open = Callable[[ChatOptions], Awaitable[Coordinator]]
 DONE = "Is the task done?"
 STOP = f'vote("{DONE}")'
-
-
-@pytest.fixture
-async def held(join: Join, tmp_path: Path) -> AsyncIterator[Open]:
-    """Makes coordinators on one database; all are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        async def make(chosen: ChatOptions) -> Coordinator:
-            made = await coordinator(join, tmp_path / "chats.db", chosen)
-            stack.push_async_callback(made.aclose)
-            return made
-
-        yield make
 
 
 class Voter(Speaker):
