@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
-
 from rostra.groupchat import ChatOptions, Coordinator
 from rostra.protocol import (
     COORDINATOR,
@@ -25,10 +23,6 @@ from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatStart, Result
 Join = Callable[..., Awaitable[Client]]
 Open = Callable[[ChatOptions], Awaitable[Coordinator]]
 Speak = Callable[[Turn], "Awaitable[TurnReply] | Awaitable[str] | TurnReply | str"]
-
-
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For properties: a slow machine is no counter-example."""
 
 
 class Speaker:

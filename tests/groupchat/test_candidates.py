@@ -10,8 +10,6 @@ from rostra.groupchat import ChatOptions, Transitions
 from rostra.groupchat.candidates import Candidates, Nobody, narrow
 from rostra.protocol import ChatMessage, Member, ToolCall
 
-from .team import patient
-
 A, B, C = Member(name="a"), Member(name="b", tools=("count",)), Member(name="c", tools=("count", "draw"))
 
 
@@ -128,7 +126,6 @@ repeats: st.SearchStrategy[bool | tuple[str, ...]] = st.one_of(st.booleans(), st
 failing = st.dictionaries(names, st.integers(1, 3))
 
 
-@patient
 @given(transitions, repeats, names, failing, st.lists(st.sampled_from(["count", "draw", "x"]), max_size=2))
 def test_every_member_is_a_candidate_or_was_removed_by_a_rule(
     graph: Transitions | None, repeat: bool | tuple[str, ...], speaker: str, failures: dict[str, int], called: list[str]

@@ -14,7 +14,7 @@ from rostra.protocol import ChatMessage, TurnReply
 from rostra.protocol.chat import Control, ControlKind
 
 from .desk import Desk
-from .team import options, patient
+from .team import options
 
 
 def speakers(desk: Desk) -> list[str]:
@@ -365,7 +365,6 @@ steps = st.sampled_from(
 )  # fmt: skip
 
 
-@patient
 @given(st.lists(st.tuples(steps, st.sampled_from("abcd"), st.integers(1, 6)), max_size=50), st.sampled_from(["", "d"]))
 def test_whatever_operators_do_and_whoever_dies_no_turn_is_lost_or_doubled(
     script: list[tuple[str, str, int]], admin: str

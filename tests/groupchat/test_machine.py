@@ -26,7 +26,7 @@ from rostra.protocol import ChatMessage, TurnReply, Usage
 from rostra.protocol.chat import Why
 
 from .desk import Desk, Kind
-from .team import options, patient
+from .team import options
 
 
 def test_a_turn_is_journalled_before_it_is_asked_and_written_before_it_is_published() -> None:
@@ -301,7 +301,6 @@ answers = st.sampled_from(
 )
 
 
-@patient
 @given(st.lists(answers, max_size=60), st.integers(0, 2), st.sampled_from([True, False]))
 @pytest.mark.semantics("S4.10")
 def test_whatever_happens_there_are_no_gaps_no_doubles_and_always_a_reason(script: list[str], retries: int, repeat: bool) -> None:

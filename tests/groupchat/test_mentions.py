@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from rostra.groupchat.mentions import mentioned
 
-from .team import patient
-
 NAMES = ("coder", "coder-1", "writer", "story_writer", "qa")
 
 
@@ -53,7 +51,6 @@ def test_nobody_is_mentioned_where_there_are_no_names() -> None:
 name = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True).filter(lambda one: not one.endswith("-"))
 
 
-@patient
 @given(st.lists(name, min_size=1, max_size=6, unique=True), st.data())
 @pytest.mark.semantics("S2.14")
 def test_each_name_is_found_alone_in_every_spelling(names: list[str], data: st.DataObject) -> None:
@@ -66,7 +63,6 @@ def test_each_name_is_found_alone_in_every_spelling(names: list[str], data: st.D
         assert wanted in mentioned(text, [wanted])
 
 
-@patient
 @given(st.text(), st.lists(name, max_size=4, unique=True))
 def test_any_text_can_be_read(text: str, names: list[str]) -> None:
     assert set(mentioned(text, names)) <= set(names)

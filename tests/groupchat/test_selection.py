@@ -10,8 +10,6 @@ from rostra.groupchat.auto import Dialogue
 from rostra.groupchat.selection import drawn, manual_choice, manual_question, rotation
 from rostra.protocol import ChatMessage, Member, ToolCall, ToolResponse
 
-from .team import patient
-
 MEMBERS = (
     Member(name="coder", description="Writes code."),
     Member(name="critic", description="Finds\nfaults."),
@@ -42,7 +40,6 @@ def test_rotation_among_nobody_is_an_error() -> None:
         rotation("abc", "a", "")
 
 
-@patient
 @given(st.integers(), st.integers(1, 10_000), st.lists(st.text(), min_size=1, unique=True))
 @pytest.mark.semantics("S2.10")
 def test_a_draw_depends_on_seed_and_place_alone(seed: int, place: int, candidates: list[str]) -> None:

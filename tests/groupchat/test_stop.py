@@ -32,7 +32,7 @@ from rostra.groupchat.replaying import replay
 from rostra.protocol import ChatMessage, ToolCall, ToolResponse, Usage
 
 from .desk import Desk
-from .team import options, patient
+from .team import options
 
 leaves: st.SearchStrategy[Condition] = st.one_of(
     st.builds(TextMention, st.text(min_size=1), st.text()),
@@ -52,14 +52,12 @@ conditions = st.recursive(
 )
 
 
-@patient
 @given(conditions)
 @pytest.mark.semantics("S3.1")
 def test_a_condition_is_what_its_own_text_says(condition: Condition) -> None:
     assert parse(str(condition)) == condition
 
 
-@patient
 @given(st.text(max_size=200) | st.text(alphabet='text("TERMINATE")|& 0123456789.,_=by\n', max_size=80))
 def test_any_text_is_a_condition_or_a_stop_error(text: str) -> None:
     with contextlib.suppress(StopError):
