@@ -37,8 +37,9 @@ class Voter:
         return says.split(">") if several else says.split(">")[0]
 
 async def main():
-    async with Client.connect(address, name=name) as client:
-        Actor(client, Voter(), Member(name=name), concurrency=16)
+    client = Client.connect(address, name=name)
+    Actor(client, Voter(), Member(name=name), concurrency=16)  # before anybody can ask
+    async with client:
         await client.ended
 
 asyncio.run(main())

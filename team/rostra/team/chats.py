@@ -153,6 +153,7 @@ class Chats:
     async def follow(self, chat: str, *, deltas: bool = False) -> AsyncGenerator[ChatEvent | Delta, None]:
         """What happens in a chat that was begun already: its messages from the first on, without gaps, up to the result."""
         async with _Follower(self, chat, deltas) as follower:
+            follower.check()  # what was said before
             async for event in follower.events():
                 yield event
 
@@ -242,7 +243,6 @@ class _Follower:
 
     async def events(self) -> AsyncGenerator[ChatEvent | Delta, None]:
         """Up to and including the result. Raises `RequestError` when the connection is over for good."""
-        self.check()
         while True:
             try:
                 async with asyncio.timeout(QUIET):
