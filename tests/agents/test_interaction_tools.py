@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,22 @@ async def test_an_allowed_host_is_asked_and_its_redirects_followed(site: str, tm
     assert "more than 5 redirects" in await used(config, tmp_path, url=f"http://{site}/to?/to?/to?/to?/to?/to?/to?/x")
     assert "(cut after 1024 bytes)" in await used({**config, "max_kb": 1}, tmp_path, url=f"http://{site}/long")
     assert "method POST is not allowed" in await used(config, tmp_path, url=f"http://{site}/", method="POST")
+
+
+async def test_no_answer_keeps_its_connection(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[HTTPResponse] = []
+
+    class Kept(HTTPResponse):
+        def begin(self) -> None:
+            answers.append(self)
+            super().begin()
+
+    monkeypatch.setattr(HTTPConnection, "response_class", Kept)
+    config = {"use": "http", "hosts": [site], "private": True, "max_kb": 1, "seconds": 0.3}
+    for path in ("x", "to?/there", "to?http://other.test/", "long", "slow"):
+        await used(config, tmp_path, url=f"http://{site}/{path}")
+    assert len(answers) == 6
+    assert all(answer.isclosed() for answer in answers)
 
 
 async def test_a_server_that_never_ends_is_cut_off(site: str, tmp_path: Path) -> None:

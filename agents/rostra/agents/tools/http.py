@@ -80,9 +80,9 @@ class Http:
         late.start()
         try:
             connection.request(method, target, body=body or None, headers={"User-Agent": "rostra", "Accept": "*/*", **headers})
-            response = connection.getresponse()
-            data = response.read(self._limit + 1)
-            return response.status, response.headers.get("Location", ""), self._told(response, data)
+            with connection.getresponse() as response:  # it keeps the socket open until it is closed itself
+                data = response.read(self._limit + 1)
+                return response.status, response.headers.get("Location", ""), self._told(response, data)
         except (OSError, http.client.HTTPException) as error:
             if time.monotonic() >= end:
                 raise HttpRefused(f"it took more than {self._seconds:g} s") from None
