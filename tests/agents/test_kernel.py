@@ -118,3 +118,23 @@ async def test_without_the_package_code_is_refused_with_the_remedy(monkeypatch: 
     runner = made()
     with pytest.raises(SandboxUnavailable, match=r"rostra\[jupyter\]"):
         await run(runner, "1")
+
+
+async def test_a_kernel_that_nobody_waits_for_any_more_while_it_starts_is_ended(
+    runner: CodeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: asyncio.Queue[kernel.Kernel] = asyncio.Queue()
+
+    async def deaf(self: kernel.Kernel, seconds: float) -> None:
+        begun.put_nowait(self)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(kernel.Kernel, "_hear", deaf)
+    running = asyncio.create_task(run(runner, "1"))
+    async with asyncio.timeout(BOUND):
+        one = await begun.get()
+        assert one.alive
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+    assert not one.alive

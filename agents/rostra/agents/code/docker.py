@@ -12,7 +12,7 @@ from pathlib import Path
 from .config import CodeExecution
 from .job import Job, SandboxUnavailable, described
 from .mounts import TEMPORARY, WORK
-from .run import FLOOD, GRACE, KIB, MAX_FILES, MIB, TIME_IS_OVER, Finished, Output
+from .run import FLOOD, GRACE, KIB, MAX_FILES, MIB, Finished, Output, finished, late
 from .sealed import Sealed
 
 FIRST, INNER = Path(__file__).with_name("container.py"), Path(__file__).with_name("inner.py")
@@ -93,7 +93,7 @@ class _Container:
         try:
             await asyncio.wait([whole], timeout=self._config.seconds + GRACE + STARTING)
             if not whole.done():
-                self._ended = self._late()
+                self._ended = late(self._config)
         except BaseException:
             self._work.close()
             raise
@@ -113,23 +113,9 @@ class _Container:
     def _finished(self) -> Finished:
         code = self._process.returncode
         code = KILLED if code is None else 128 - code if code < 0 else code
-        note = self._ended
-        if code == TIME_IS_OVER or note == self._late():
-            code, note = TIME_IS_OVER, self._late()
-        elif code == KILLED and not note:
-            note = f"it was killed; its processes may have used more than {self._config.memory_mb} MiB of memory together"
-        text = self._output.text()
-        if note:
-            text += ("" if not text or text.endswith("\n") else "\n") + f"(ended: {note})\n"
-        if self._lost:
-            text += f"({self._lost})\n"
-        if self._ended or self._lost or not self._work.size:
-            self._work.close()
-            return Finished(exit_code=code, output=text, work=None)
-        return Finished(exit_code=code, output=text, work=self._work.seal())
-
-    def _late(self) -> str:
-        return f"it ran for more than {self._config.seconds:g} s"
+        memory = f"it was killed; its processes may have used more than {self._config.memory_mb} MiB of memory together"
+        note = memory if code == KILLED else ""
+        return finished(code, self._ended, self._lost, self._output, self._work, self._config, note)
 
     async def _feed(self, job: bytes, work: Sealed | None) -> None:
         stream = self._process.stdin

@@ -120,10 +120,11 @@ class Kernel:
             )
             info_end.close()
             kernel = cls(process, config)
-            kernel._first = await asyncio.to_thread(_first_process, info)
-            kernel._handles.append(os.pidfd_open(kernel._first))
-        kernel._looking = asyncio.create_task(kernel._look())
-        told = await kernel._hear(STARTING)
+            try:
+                told = await kernel._begin(info)
+            except BaseException:  # whoever wanted it does not wait any more: nobody else would end it
+                await kernel.aclose()
+                raise
         if told is None or not told.ready:
             await kernel.aclose()
             why = told.problem if told else "it did not begin"
@@ -131,6 +132,13 @@ class Kernel:
                 f"code cannot be run: there is no Jupyter kernel in the sandbox ({why}). Remedy: pip install 'rostra[jupyter]'"
             )
         return kernel
+
+    async def _begin(self, info: FileIO) -> "_Line | None":
+        """Find its first process, look at it from now on, and hear whether it is ready."""
+        self._first = await asyncio.to_thread(_first_process, info)
+        self._handles.append(os.pidfd_open(self._first))
+        self._looking = asyncio.create_task(self._look())
+        return await self._hear(STARTING)
 
     @property
     def alive(self) -> bool:

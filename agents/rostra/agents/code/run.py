@@ -61,6 +61,29 @@ class Output:
         return (bytes(self._head) + middle + bytes(self._tail)).decode(errors="replace")
 
 
+def late(config: CodeExecution) -> str:
+    """Why a block was ended whose time was over."""
+    return f"it ran for more than {config.seconds:g} s"
+
+
+def finished(code: int, ended: str, lost: str, output: Output, work: Sealed, config: CodeExecution, note: str = "") -> Finished:
+    """How a block ended, told in its output. `ended`: why it was ended from outside; then, and when the work directory is
+    `lost`, that is closed. `note`: what is to be said of an end of its own.
+    """
+    if code == TIME_IS_OVER or ended == late(config):
+        code, note = TIME_IS_OVER, late(config)
+    note = ended or note
+    text = output.text()
+    if note:
+        text += ("" if not text or text.endswith("\n") else "\n") + f"(ended: {note})\n"
+    if lost:
+        text += f"({lost})\n"
+    if ended or lost or not work.size:
+        work.close()
+        return Finished(exit_code=code, output=text, work=None)
+    return Finished(exit_code=code, output=text, work=work.seal())
+
+
 class Run:
     """A running sandbox. `packed`: where the work directory comes out; `info`: where bwrap tells the sandbox's first process."""
 
@@ -82,7 +105,7 @@ class Run:
         try:
             await asyncio.wait(either, timeout=self._config.seconds + GRACE, return_when=asyncio.FIRST_COMPLETED)
             if not whole.done():
-                self._ended = looking.result() if looking.done() else self._late()
+                self._ended = looking.result() if looking.done() else late(self._config)
         except BaseException:
             self._work.close()
             raise
@@ -99,23 +122,7 @@ class Run:
     def _finished(self) -> Finished:
         ended = self._process.returncode
         code = 128 + signal.SIGKILL if ended is None else 128 - ended if ended < 0 else ended  # an end not seen is no success
-        note = self._ended
-        if not note and code == TIME_IS_OVER:
-            note = self._late()
-        if note == self._late():
-            code = TIME_IS_OVER
-        text = self._output.text()
-        if note:
-            text += ("" if not text or text.endswith("\n") else "\n") + f"(ended: {note})\n"
-        if self._lost:
-            text += f"({self._lost})\n"
-        if self._ended or self._lost or not self._work.size:
-            self._work.close()
-            return Finished(exit_code=code, output=text, work=None)
-        return Finished(exit_code=code, output=text, work=self._work.seal())
-
-    def _late(self) -> str:
-        return f"it ran for more than {self._config.seconds:g} s"
+        return finished(code, self._ended, self._lost, self._output, self._work, self._config)
 
     async def _read_output(self) -> None:
         stream = self._process.stdout
