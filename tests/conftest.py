@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,13 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is no event to wait on
             await asyncio.sleep(0.01)
+
+
+def free_port() -> int:
+    """A TCP port of this machine that is free, and the one after it (a broker's events) too."""
+    while True:
+        with socket.socket() as one, socket.socket() as two, suppress(OSError):
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            two.bind(("127.0.0.1", port + 1))
+            return port

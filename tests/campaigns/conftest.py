@@ -1,8 +1,6 @@
 """The campaigns are run by `make chaos SIZE=ci|nightly`, not by `make test`: they take minutes, or hours."""
 
-import contextlib
 import os
-import socket
 from collections.abc import Callable
 
 import pytest
@@ -16,16 +14,6 @@ def sized(ci: int, nightly: int) -> int:
     if SIZE == "nightly":
         return nightly
     return max(1, ci * int(SIZE) // 100) if SIZE.isdigit() else ci
-
-
-def free_port() -> int:
-    """A TCP port of this machine that is free, and the one after it too."""
-    while True:
-        with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            two.bind(("127.0.0.1", port + 1))
-            return port
 
 
 _said: list[str] = []

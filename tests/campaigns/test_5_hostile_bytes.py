@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import free_port
 
 from rostra.broker.core import Core
 from rostra.broker.server import Server
@@ -42,7 +43,7 @@ from rostra.protocol.messages import (
 )
 from rostra.protocol.session import Session
 
-from .conftest import free_port, sized
+from .conftest import sized
 
 ID = b"i" * 16
 HEADERS: tuple[Header, ...] = (

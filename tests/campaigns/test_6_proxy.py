@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import until
+from tests.conftest import free_port, until
 
 from rostra.broker.server import Server
 from rostra.protocol import Client
@@ -17,7 +17,7 @@ from rostra.protocol.frames import encode_body
 from rostra.protocol.keys import KeyRing
 from rostra.protocol.service import Service
 
-from .conftest import free_port, sized
+from .conftest import sized
 
 
 class Proxy:

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import until
+from tests.conftest import free_port, until
 
 from rostra.broker.server import Server
 from rostra.protocol import Client, Presence
 from rostra.protocol.keys import KeyRing
 
 from .checker import check_mail
-from .conftest import free_port, sized
+from .conftest import sized
 from .peers import READER, SENDER, database
 
 SPACE, OURS, THEIRS = f"rostra-{os.getpid()}", "10.213.77.1", "10.213.77.2"
