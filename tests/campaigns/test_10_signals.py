@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.groupchat.console import control, intact, messages, reach, records
+from tests.groupchat.process import Process
 from tests.groupchat.team import Speaker, info, start
-from tests.groupchat.test_takeover import Process, control, intact, messages, reach, records
 from tests.processes import broker
 
 from rostra.protocol import ChatMessage, Client, Refused, Turn, TurnReply

@@ -244,6 +244,11 @@ class Desk:
         return sorted(kept, key=lambda message: message.sequence)
 
     @property
+    def speakers(self) -> list[str]:
+        """Who said the messages."""
+        return [message.name for message in self.messages]
+
+    @property
     def script(self) -> Script:
         """The chat as an export has it."""
         records: list[Record] = []

@@ -1,17 +1,20 @@
 """Members for chats in tests: written with `Service`, so that they know nothing of the agents' room."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from rostra.groupchat import ChatOptions, Coordinator
 from rostra.protocol import (
     COORDINATOR,
+    Answer,
     ChatMessage,
     Client,
     Incoming,
     Member,
+    Question,
     Service,
     Subscription,
     Turn,
@@ -99,3 +102,46 @@ async def hold(client: Client, task: str = "the task", chat: str = "c1", **rest:
 def said(events: list[ChatEvent]) -> list[tuple[str, str]]:
     """Who said what, of the messages among the events."""
     return [(event.speaker, event.message.text) for event in events if event.type == "message" and event.message]
+
+
+class Slow:
+    """What a member says when it is let; `cancelled` when its turn was taken back."""
+
+    def __init__(self) -> None:
+        self.reached, self.go, self.cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, turn: Turn) -> TurnReply:
+        self.reached.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return TurnReply(message=ChatMessage(content=f"slow at {turn.sequence}"))
+
+
+class Asker:
+    """A member that asks a person what to say, each turn under the same id."""
+
+    def __init__(self, client: Client, **question: Any) -> None:
+        self.client, self._question = client, question
+        self.answers: list[Answer] = []
+        self.speaker = Speaker(client, self._speak)
+
+    async def _speak(self, turn: Turn) -> TurnReply:
+        question = Question(**{"text": "May I?", "chat": turn.chat, **self._question})
+        id_ = self.speaker.ids[-1]
+        answer: Answer = await self.client.request(COORDINATOR, "inbox.ask", question, reply=Answer, id=id_, timeout=None)
+        self.answers.append(answer)
+        return TurnReply(message=ChatMessage(content=answer.text))
+
+
+@contextlib.asynccontextmanager
+async def holding(join: Join, tmp_path: Path, chosen: ChatOptions) -> AsyncIterator[Coordinator]:
+    """A coordinator as long as the context is open; it leaves as a killed one does: without a word to anybody."""
+    made = await coordinator(join, tmp_path / "chats.db", chosen)
+    try:
+        yield made
+    finally:
+        await made.aclose()
+        await made._client.aclose()

@@ -8,92 +8,13 @@ from hypothesis import strategies as st
 
 from rostra.groupchat.floor import sentence
 from rostra.groupchat.glance import Phase
-from rostra.groupchat.inputs import Answered, Ask, Controlled, Failed, Said, Select, Ticked
+from rostra.groupchat.inputs import Answered, Ask, Controlled, Failed, Said, Select
 from rostra.groupchat.replaying import replay
 from rostra.protocol import ChatMessage, TurnReply
 from rostra.protocol.chat import Control, ControlKind
 
 from .desk import Desk
 from .team import options
-
-
-def speakers(desk: Desk) -> list[str]:
-    return [message.name for message in desk.messages]
-
-
-@pytest.mark.semantics("S3.3")
-def test_a_pause_lets_the_open_turn_be_finished_and_begins_no_other() -> None:
-    desk = Desk(options("a", "b"))
-    desk.select()
-    assert desk.control("pause") == ""
-    assert desk.state == "running"
-    desk.answer("words")
-    assert (desk.machine.phase, desk.state, desk.outstanding) == (Phase.PAUSED, "paused", None)
-    assert speakers(desk) == ["user", "a"]
-    assert desk.control("pause") == "the chat is paused already"
-    assert desk.control("resume") == ""
-    assert desk.state == "running"
-    desk.turn()
-    assert speakers(desk) == ["user", "a", "b"]
-    assert desk.control("resume") == "the chat is not paused"
-
-
-def test_a_pause_at_once_takes_the_turn_back_and_keeps_its_answer_as_late() -> None:
-    desk = Desk(options("a", "b"))
-    desk.select()
-    ask = desk.outstanding
-    assert isinstance(ask, Ask)
-    desk.control("pause", now=True)
-    assert desk.rows[2].state == "cancelled"
-    assert "console-1 paused the chat" in desk.rows[2].error
-    assert desk.withdrawn == ["", "a"]
-    desk.handle(Answered(ask.turn, TurnReply(message=ChatMessage(content="too late"))))
-    assert speakers(desk) == ["user"]
-    assert [row.state for row in desk.rows.values()] == ["done", "cancelled", "done", "late"]
-    desk.control("resume")
-    desk.turn()  # it was not its fault: it is chosen again
-    assert speakers(desk) == ["user", "a"]
-
-
-@pytest.mark.parametrize("now", [True, False])
-def test_a_paused_chat_is_paused_after_a_restart(now: bool) -> None:
-    desk = Desk(options("a", "b"))
-    desk.select()
-    desk.control("pause", now=now)
-    desk.load()
-    if not now:
-        desk.answer("words")
-        desk.load()
-    assert desk.machine.phase is Phase.PAUSED
-    assert desk.outstanding is None
-    desk.control("resume")
-    desk.load()
-    assert isinstance(desk.outstanding, Select)
-
-
-def test_a_step_is_one_turn_and_then_a_pause_whatever_dies_between() -> None:
-    desk = Desk(options("a", "b"))
-    desk.control("pause")
-    assert desk.outstanding is None
-    for place, name in enumerate(["a", "b", "a"], 2):
-        assert desk.control("step") == ""
-        desk.load()
-        desk.select()
-        desk.load()
-        desk.answer("words")
-        assert desk.machine.phase is Phase.PAUSED
-        desk.load()
-        assert desk.machine.phase is Phase.PAUSED
-        assert (len(desk.messages), desk.messages[-1].name) == (place, name)
-
-
-def test_a_step_in_an_open_turn_is_a_pause_after_it() -> None:
-    desk = Desk(options("a", "b"))
-    desk.select()
-    assert desk.control("step") == ""
-    assert desk.rows[3].control == Control(what="pause", by="console-1")
-    desk.answer("words")
-    assert desk.machine.phase is Phase.PAUSED
 
 
 def test_a_skipped_turn_is_on_record_with_who_did_it_and_another_member_speaks() -> None:
@@ -105,7 +26,7 @@ def test_a_skipped_turn_is_on_record_with_who_did_it_and_another_member_speaks()
     assert desk.rows[3].control == Control(what="skip", by="console-1", agent="a", reason="too slow")
     assert [event.speaker for event in desk.events if event.type == "skipped"] == ["a"]
     desk.turn()
-    assert speakers(desk) == ["user", "b"]
+    assert desk.speakers == ["user", "b"]
 
 
 @pytest.mark.parametrize("restart", [True, False])
@@ -151,7 +72,7 @@ def test_a_takeover_gives_the_admin_the_floor_at_any_moment(moment: str) -> None
     assert desk.control("takeover") == "boss has the floor already"
     desk.load()
     desk.answer("my word")
-    assert speakers(desk) == ["boss", "boss"]
+    assert desk.speakers == ["boss", "boss"]
     assert isinstance(desk.outstanding, Select)
 
 
@@ -175,28 +96,13 @@ def test_a_muted_member_gets_no_turn_until_it_is_unmuted() -> None:
     desk.load()
     for _ in range(3):
         desk.turn()
-    assert speakers(desk) == ["user", "a", "a", "a"]
+    assert desk.speakers == ["user", "a", "a", "a"]
     assert desk.control("mute", agent="b") == "b is muted already"
     assert desk.control("mute", agent="a") == "somebody must be left to speak"
     assert desk.control("next", agent="b") == "b is muted"
     desk.control("unmute", agent="b")
     desk.turn()
-    assert speakers(desk)[-1] == "b"
-
-
-def test_a_chat_in_which_only_muted_members_may_speak_pauses() -> None:
-    desk = Desk(options("a", "b", repeat=False))
-    desk.control("mute", agent="b")
-    desk.turn()
-    desk.select()
-    assert desk.machine.phase is Phase.PAUSED
-    control = desk.rows[max(desk.rows)].control
-    assert control is not None
-    assert "only members that are muted could speak: b" in control.reason
-    desk.control("unmute", agent="b")
-    desk.control("resume")
-    desk.turn()
-    assert speakers(desk) == ["user", "a", "b"]
+    assert desk.speakers[-1] == "b"
 
 
 def test_members_join_and_leave() -> None:
@@ -208,7 +114,7 @@ def test_members_join_and_leave() -> None:
     desk.turn()
     desk.turn()
     desk.turn()
-    assert speakers(desk) == ["user", "a", "b", "c", "a", "b"]
+    assert desk.speakers == ["user", "a", "b", "c", "a", "b"]
     joined = next(ask.body for ask in desk.asked if ask.member == "c")
     assert (joined.since, joined.after, joined.sequence) == (2, 0, 4)
     assert desk.control("join", agent="c") == "c is a member already"
@@ -218,7 +124,7 @@ def test_members_join_and_leave() -> None:
     assert desk.machine.members == ("a", "b")
     assert desk.control("leave", agent="a") == "a group chat needs two members at least"
     desk.turn()
-    assert speakers(desk)[-1] == "a"
+    assert desk.speakers[-1] == "a"
 
 
 def test_a_limit_can_be_moved_while_the_chat_runs() -> None:
@@ -263,76 +169,6 @@ def test_a_stop_now_is_on_record_and_holds_after_a_crash_in_the_middle_of_it() -
     assert desk.result is not None
     assert desk.result.stop_reason == "stopped by console-1"
     assert desk.rows[3].control is not None
-
-
-def test_what_is_said_to_a_paused_chat_is_written_at_once() -> None:
-    desk = Desk(options("a", "b"))
-    desk.control("pause")
-    desk.handle(Said(b"s" * 16, "user", "by the way"))
-    assert desk.heard[b"s" * 16] == desk.messages[-1]
-    assert desk.machine.phase is Phase.PAUSED
-
-
-def test_a_rewind_marks_and_deletes_nothing_and_the_chat_goes_on_from_there() -> None:
-    desk = Desk(options("a", "b", "c", max_rounds=20, stop='text("bad")'))
-    for word in ("one", "two", "three"):
-        desk.turn(word)
-    desk.select()
-    before = dict(desk.rows)
-    usage = desk.machine.usage
-    assert "no message 9" in desk.control("rewind", sequence=9)
-    assert desk.control("rewind", sequence=2) == ""
-    assert [message.text for message in desk.messages] == ["the task", "one"]
-    assert {number: row.with_(rewound=0) for number, row in desk.rows.items()}.items() >= {
-        number: row for number, row in before.items() if row.state != "asked"
-    }.items()
-    assert desk.machine.usage.tokens >= usage.tokens  # what was spent stays spent
-    for _ in range(2):
-        assert [message.text for message in desk.machine.messages] == ["the task", "one"]
-        assert desk.machine.ledger.last_speaker == "a"
-        desk.load()
-    desk.turn("another two")
-    ask = desk.asked[-1]
-    assert (ask.member, ask.body.after, ask.body.sequence) == ("b", 0, 3)
-    assert [message.text for message in desk.messages] == ["the task", "one", "another two"]
-
-
-@pytest.mark.parametrize("crash_after", [None, 0, 1, 2, 3, 4, 5, 6])
-def test_edit_and_continue_says_something_else_instead(crash_after: int | None) -> None:
-    desk = Desk(options("a", "b", max_rounds=20))
-    for word in ("one", "two"):
-        desk.turn(word)
-    control = Control(what="rewind", by="console-1", sequence=2, content="no, rather this", name="boss")
-    desk.handle(Controlled(b"edit", control), crash_after=crash_after)
-    if crash_after is not None:
-        desk.load()
-    if desk.machine.ledger.heeded:
-        assert [(message.name, message.text) for message in desk.messages[2:]] == [("boss", "no, rather this")]
-        desk.load()
-        assert len(desk.messages) == 3
-    desk.turn("three")
-    assert [message.sequence for message in desk.messages] == [1, 2, 3, 4]
-
-
-def test_the_time_in_which_a_chat_is_paused_does_not_count() -> None:
-    desk = Desk(options("a", "b", stop="seconds(10)"))
-    desk.select()
-    desk.now_ms += 4000
-    desk.control("pause")
-    desk.now_ms += 1000
-    desk.answer("words")
-    assert desk.machine.due_ms is None
-    desk.now_ms += 86_400_000
-    desk.load()
-    desk.handle(Ticked())
-    assert desk.result is None
-    desk.control("resume")
-    desk.load()
-    assert desk.machine.due_ms == desk.now_ms + 5001
-    desk.now_ms += 5001
-    desk.handle(Ticked())
-    assert desk.result is not None
-    assert desk.result.seconds == pytest.approx(10.001)
 
 
 def test_the_same_request_is_heeded_once() -> None:

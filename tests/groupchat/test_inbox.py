@@ -1,14 +1,11 @@
 """Questions to people: on disk, answered once, on record in the chat, reminded of, bound to what was read."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rostra.groupchat import ChatOptions, Coordinator
+from rostra.groupchat import Coordinator
 from rostra.groupchat.inbox import Entry
 from rostra.groupchat.options import Budget
 from rostra.protocol import (
@@ -27,36 +24,9 @@ from rostra.protocol import (
 from rostra.protocol.chat import ChatControl, ChatEvent, ChatInfo, ChatRef, InboxAnswer, InboxItem, Record, Verdict
 from rostra.protocol.people import Asking, InboxRef
 
-from .team import Join, Speaker, coordinator, events_until_result, info, options, start
+from .team import Asker, Join, Speaker, events_until_result, holding, info, options, start
 
 BOUND = "a" * 64
-
-
-class Asker:
-    """A member that asks a person what to say, each turn under the same id."""
-
-    def __init__(self, client: Client, **question: Any) -> None:
-        self.client, self._question = client, question
-        self.answers: list[Answer] = []
-        self.speaker = Speaker(client, self._speak)
-
-    async def _speak(self, turn: Turn) -> TurnReply:
-        question = Question(**{"text": "May I?", "chat": turn.chat, **self._question})
-        id_ = self.speaker.ids[-1]
-        answer: Answer = await self.client.request(COORDINATOR, "inbox.ask", question, reply=Answer, id=id_, timeout=None)
-        self.answers.append(answer)
-        return TurnReply(message=ChatMessage(content=answer.text))
-
-
-@contextlib.asynccontextmanager
-async def holding(join: Join, tmp_path: Path, chosen: ChatOptions) -> AsyncIterator[Coordinator]:
-    """A coordinator as long as the context is open; it leaves as a killed one does: without a word to anybody."""
-    made = await coordinator(join, tmp_path / "chats.db", chosen)
-    try:
-        yield made
-    finally:
-        await made.aclose()
-        await made._client.aclose()
 
 
 async def answer(client: Client, number: int, text: str, **rest: str) -> InboxItem:
