@@ -1,10 +1,12 @@
 """What tests of agents share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any, Protocol, TypeVar
 
 import pytest
+
+from rostra.agents.code import CodeExecution, CodeRunner
 
 Kept = TypeVar("Kept", bound="Closable")
 Keep = Callable[[Any], Any]
@@ -25,3 +27,11 @@ def kept() -> Iterator[Keep]:
             return stack.enter_context(closing(closable))
 
         yield keep
+
+
+@pytest.fixture
+async def runner() -> AsyncIterator[CodeRunner]:
+    """Runs code in the sandbox."""
+    one = CodeRunner(CodeExecution(seconds=20))
+    yield one
+    one.close()

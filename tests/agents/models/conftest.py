@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from rostra.agents.models import OpenAIModel
+
+from .chunks import Make
+
 LLMOCK = Path(sys.executable).with_name("llmock")
 
 
@@ -191,3 +195,17 @@ async def raw() -> AsyncIterator[RawServer]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Makes models that are closed at the end, with short pauses."""
+    made: list[OpenAIModel] = []
+
+    def one(base_url: str, **options: Any) -> OpenAIModel:
+        made.append(OpenAIModel("gpt-5-mini", base_url=base_url, **{"first": 0.1, **options}))
+        return made[-1]
+
+    yield one
+    for model in made:
+        await model.aclose()
