@@ -248,7 +248,7 @@ ROWS: tuple[Row, ...] = (
             higher("agentchat", 1.2, 2.0, _CHAT, _S("chats", "agentchat RoundRobin, 1000 turns", "turns_s")),
             higher("LangGraph", 4.0, 8.0, _CHAT, _S("chats", "LangGraph + SqliteSaver, 1000 turns", "turns_s")),
         ),
-        "Broker, coordinator and four agents are six processes; every turn is two commits of the transcript, a request and its "
+        "Broker, coordinator and four agents are six processes; every turn is a commit of the transcript, a request and its "
         "reply. The transcript is FULL, as it always is: each commit waits for the disk. The peers hold it inside one process.",
     ),
     Row(

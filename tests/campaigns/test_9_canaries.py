@@ -17,6 +17,7 @@ from rostra.broker.mail.office import Office
 from rostra.broker.mail.operations import Kept, Store
 from rostra.broker.mail.store import MailStore
 from rostra.groupchat import statements
+from rostra.groupchat.inputs import Close, Journal
 from rostra.groupchat.transcript import Transcript
 from rostra.protocol import ToolCall
 from rostra.protocol.calls import Calls
@@ -183,8 +184,8 @@ async def test_the_checker_sees_a_coordinator_that_is_not_fenced(
         await transcript.take("c1")
         for number, epoch in ((2, 2), (3, 1)):
             row = turn(number, epoch=epoch)
-            await transcript.journal("c1", row)
-            await transcript.close("c1", done(row, f"words {number}"))
+            await transcript.write("c1", 1, Journal((row,)))
+            await transcript.write("c1", 1, Close((done(row, f"words {number}"),)))
     finally:
         await transcript.aclose()
     with pytest.raises(AssertionError, match="older coordinator"):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from rostra.groupchat import ChatOptions, Transcript
+from rostra.groupchat.inputs import Close, Journal
 from rostra.groupchat.rows import Row, Settings
 from rostra.groupchat.scribe import opening_row
 from rostra.protocol import ChatMessage, Member, Usage
@@ -39,8 +40,8 @@ async def begun(transcript: Transcript, chat: str = "c1", turns: int = 0) -> int
     """Begin a chat, and let `turns` turns be done."""
     epoch = await transcript.create(chat, b"r" * 16, SETTINGS, opening_row(SETTINGS, OPTIONS, b"o" * 16, 1))
     for number in range(2, turns + 2):
-        await transcript.journal(chat, turn(number))
-        assert await transcript.close(chat, done(turn(number), f"words {number}"))
+        await transcript.write(chat, 1, Journal((turn(number),)))
+        assert await transcript.write(chat, 1, Close((done(turn(number), f"words {number}"),)))
     return epoch
 
 
@@ -49,8 +50,8 @@ async def _write_until_killed(path: Path) -> None:
     await begun(transcript)
     number = 2
     while True:
-        await transcript.journal("c1", turn(number))
-        await transcript.close("c1", done(turn(number), f"words {number}"))
+        await transcript.write("c1", 1, Journal((turn(number),)))
+        await transcript.write("c1", 1, Close((done(turn(number), f"words {number}"),)))
         print(number, flush=True)
         number += 1
 

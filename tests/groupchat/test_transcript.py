@@ -11,6 +11,7 @@ import pytest
 
 from rostra.groupchat import BadOptions, ChatExists, Fenced, NoSuchChat, Transcript, reading
 from rostra.groupchat.floor import Floor
+from rostra.groupchat.inputs import Append, Close, Finish, Journal, Record, Tried
 from rostra.groupchat.roster import Roster
 from rostra.groupchat.rows import Row, genesis, plain_columns, row_hash, stored
 from rostra.groupchat.schema import MIGRATIONS
@@ -32,8 +33,8 @@ async def transcript(tmp_path: Path) -> AsyncIterator[Transcript]:
 
 async def test_rows_come_back_as_they_were_written(transcript: Transcript) -> None:
     await begun(transcript, turns=1)
-    await transcript.journal("c1", turn(3))
-    await transcript.tried("c1", 1, turn(3).turn, 2)
+    await transcript.write("c1", 1, Journal((turn(3),)))
+    await transcript.write("c1", 1, Tried(turn(3).turn, 2))
     opening, closed, open_row = await transcript.rows("c1")
     assert opening == opening_row(SETTINGS, OPTIONS, b"o" * 16, 1)
     assert closed == done(turn(2), "words 2")
@@ -46,9 +47,9 @@ async def test_rows_come_back_as_they_were_written(transcript: Transcript) -> No
 
 async def test_an_answer_is_applied_once_and_a_second_one_is_kept_as_late(transcript: Transcript) -> None:
     await begun(transcript)
-    await transcript.journal("c1", turn(2))
-    assert await transcript.close("c1", done(turn(2)))
-    assert not await transcript.close("c1", done(turn(2), "another answer"))
+    await transcript.write("c1", 1, Journal((turn(2),)))
+    assert await transcript.write("c1", 1, Close((done(turn(2)),)))
+    assert not await transcript.write("c1", 1, Close((done(turn(2), "another answer"),)))
     assert [(row.state, row.sequence) for row in await transcript.rows("c1")] == [("done", 1), ("done", 2), ("late", 0)]
     assert [message.text for message in (await transcript.history("c1")).messages] == ["the task", "words"]
     (info,) = await transcript.infos(Roster(()), "c1")
@@ -58,46 +59,46 @@ async def test_an_answer_is_applied_once_and_a_second_one_is_kept_as_late(transc
 
 async def test_a_message_out_of_order_is_not_written(transcript: Transcript) -> None:
     await begun(transcript)
-    await transcript.journal("c1", turn(2))
+    await transcript.write("c1", 1, Journal((turn(2),)))
     with pytest.raises(ValueError, match="cannot follow"):
-        await transcript.close("c1", done(turn(2)).with_(sequence=5))
+        await transcript.write("c1", 1, Close((done(turn(2)).with_(sequence=5),)))
     assert (await transcript.rows("c1"))[1].state == "asked"
 
 
 async def test_only_one_turn_is_open(transcript: Transcript) -> None:
     await begun(transcript)
-    await transcript.journal("c1", turn(2))
+    await transcript.write("c1", 1, Journal((turn(2),)))
     with pytest.raises(ValueError, match="is open"):
-        await transcript.journal("c1", turn(3))
+        await transcript.write("c1", 1, Journal((turn(3),)))
 
 
 async def test_a_chat_that_was_taken_is_fenced_from_its_former_coordinator(transcript: Transcript, tmp_path: Path) -> None:
     await begun(transcript)
-    await transcript.journal("c1", turn(2))
+    await transcript.write("c1", 1, Journal((turn(2),)))
     other = Transcript(tmp_path / "chats.db")
     assert await other.take("c1") == 2
     result = Result(chat="c1", outcome="stopped", stop_reason="x")
     with pytest.raises(Fenced):
-        await transcript.close("c1", done(turn(2)))
+        await transcript.write("c1", 1, Close((done(turn(2)),)))
     with pytest.raises(Fenced):
-        await transcript.journal("c1", turn(3))
+        await transcript.write("c1", 1, Journal((turn(3),)))
     with pytest.raises(Fenced):
-        await transcript.append("c1", done(turn(3)))
+        await transcript.write("c1", 1, Append(done(turn(3))))
     with pytest.raises(Fenced):
-        await transcript.tried("c1", 1, turn(2).turn, 2)
+        await transcript.write("c1", 1, Tried(turn(2).turn, 2))
     with pytest.raises(Fenced):
-        await transcript.end("c1", 1, result)
-    assert await other.close("c1", done(turn(2)).with_(epoch=2))
+        await transcript.write("c1", 1, Finish(result))
+    assert await other.write("c1", 2, Close((done(turn(2)).with_(epoch=2),)))
     assert (await other.verify("c1")).intact
     await other.aclose()
 
 
 async def test_an_ended_chat_is_not_taken_again_but_one_at_rest_is(transcript: Transcript) -> None:
     await begun(transcript)
-    await transcript.end("c1", 1, Result(chat="c1", outcome="waits", stop_reason="x"))
+    await transcript.write("c1", 1, Finish(Result(chat="c1", outcome="waits", stop_reason="x")))
     assert [kept.state for kept in await transcript.unfinished()] == ["paused"]
     assert await transcript.take("c1") == 2
-    await transcript.end("c1", 2, Result(chat="c1", outcome="ended", stop_reason="x"))
+    await transcript.write("c1", 2, Finish(Result(chat="c1", outcome="ended", stop_reason="x")))
     with pytest.raises(NoSuchChat):
         await transcript.take("c1")
     assert await transcript.unfinished() == []
@@ -165,8 +166,8 @@ async def test_rows_of_one_chat_do_not_fit_into_another(transcript: Transcript, 
 async def test_history_is_paged_by_number_and_by_size(transcript: Transcript) -> None:
     await begun(transcript)
     for number in range(2, 6):
-        await transcript.journal("c1", turn(number))
-        await transcript.close("c1", done(turn(number), "x" * 300_000))
+        await transcript.write("c1", 1, Journal((turn(number),)))
+        await transcript.write("c1", 1, Close((done(turn(number), "x" * 300_000),)))
     page = await transcript.history("c1", 0, 3)
     assert ([one.sequence for one in page.messages], page.more) == ([1, 2, 3], True)
     page = await transcript.history("c1", 1, 1000)
@@ -279,8 +280,8 @@ async def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path: Pa
     assert [message.text for message in (await transcript.history("c1")).messages] == ["the task", "words 2", "words 3"]
     (found,) = await transcript.read(search, SearchRequest(query="words 3"))
     assert (found.chat, found.sequence, found.speaker) == ("c1", 3, "a")
-    await transcript.journal("c1", turn(4))
-    assert await transcript.close("c1", done(turn(4), "words 4"))
+    await transcript.write("c1", 1, Journal((turn(4),)))
+    assert await transcript.write("c1", 1, Close((done(turn(4), "words 4"),)))
     assert (await transcript.verify("c1")).messages == 4
     await transcript.aclose()
 
@@ -298,7 +299,7 @@ async def test_a_rewind_that_was_tampered_with_is_found(transcript: Transcript, 
     await begun(transcript, turns=4)
     control = Control(what="rewind", by="console-1", sequence=3)
     row = Row(number=6, kind="control", turn=b"c" * 16, speaker="console-1", state="done", epoch=1, control=control, asked_ms=1)
-    await transcript.record("c1", row, Floor(members=("a", "b"), max_rounds=10))
+    await transcript.write("c1", 1, Record(row, Floor(members=("a", "b"), max_rounds=10)))
     assert [message.sequence for message in (await transcript.history("c1")).messages] == [1, 2, 3]
     assert (await transcript.verify("c1")).intact
     with sqlite3.connect(tmp_path / "chats.db") as connection:

@@ -202,21 +202,10 @@ class Finish(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...] = ()
 
 
-Effect = (
-    Select
-    | Journal
-    | Tried
-    | Ask
-    | Hold
-    | Close
-    | Append
-    | Acknowledge
-    | Record
-    | Heed
-    | Mark
-    | Withdraw
-    | Petition
-    | Publish
-    | Abandon
-    | Finish
-)
+Write = Journal | Tried | Hold | Close | Append | Record | Mark | Finish
+"""The effects that write."""
+
+Act = Select | Ask | Acknowledge | Heed | Withdraw | Petition | Publish | Abandon
+"""Those that do not."""
+
+Effect = Write | Act

@@ -30,34 +30,28 @@ from .errors import Fenced
 from .inputs import (
     Abandon,
     Acknowledge,
+    Act,
     Answered,
-    Append,
     Ask,
     Broken,
-    Close,
     Controlled,
     Effect,
     Failed,
-    Finish,
     Heed,
-    Hold,
     Input,
-    Journal,
-    Mark,
     Petition,
     Publish,
-    Record,
     Said,
     Select,
     Selected,
     Ticked,
-    Tried,
     Voted,
     Withdraw,
 )
 from .machine import Machine
 from .options import ChatOptions
 from .patience import Patience
+from .recording import gathered
 from .selection import Situation
 from .selector import Selector
 from .transcript import Transcript
@@ -171,7 +165,19 @@ class Runner:
     async def _run(self) -> None:
         while self.machine.result is None:
             event = await self._next()
-            await self._carry_out(self.machine.handle(event, wall_ms()))
+            await self._carry_out(self._going_on(self.machine.handle(event, wall_ms())))
+
+    def _going_on(self, effects: list[Effect]) -> list[Effect]:
+        """The effects, with those of the next choice when nobody has to be asked for it.
+
+        So the end of a turn and the beginning of the next are written in one transaction, and no turn of the loop is between.
+        """
+        while effects and isinstance(last := effects[-1], Select) and not self._inputs:
+            choice = self._selector.at_once(last.situation)
+            if choice is None:
+                break
+            effects = [*effects[:-1], *self.machine.handle(Selected(choice), wall_ms())]
+        return effects
 
     async def _next(self) -> Input:
         while not self._inputs:
@@ -185,39 +191,26 @@ class Runner:
         return self._inputs.popleft()
 
     async def _carry_out(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            await self._do(effect)
+        for step in gathered(effects):
+            if not isinstance(step, tuple):
+                await self._do(step)
+            elif not await self._transcript.write(self.chat, self.machine.epoch, *step):
+                raise Fenced(self.chat, self.machine.epoch)
 
-    async def _do(self, effect: Effect) -> None:
+    async def _do(self, effect: Act) -> None:
         match effect:
             case Select(situation):
                 self._begin(b"", lambda: self._select(situation))
-            case Journal(rows):
-                await self._transcript.journal(self.chat, *rows)
-            case Tried(turn, attempts):
-                await self._transcript.tried(self.chat, self.machine.epoch, turn, attempts)
             case Ask():
                 self._begin(effect.turn, lambda: self._ask(effect))
-            case Hold(row):
-                if not await self._transcript.hold(self.chat, self.machine.epoch, row):
-                    raise Fenced(self.chat, self.machine.epoch)
-            case Close(rows):
-                if not await self._transcript.close(self.chat, *rows):
-                    raise Fenced(self.chat, self.machine.epoch)
-            case Append(row):
-                await self._transcript.append(self.chat, row)
             case Acknowledge(id_, message):
                 future = self._acknowledgements.pop(id_, None)
                 if future is not None and not future.done():
                     future.set_result(message)
-            case Record(row, floor):
-                await self._transcript.record(self.chat, row, floor)
             case Heed(id_, problem):
                 heed = self._heeds.get(id_)
                 if heed is not None and not heed.done():
                     heed.set_result(problem)
-            case Mark(state):
-                await self._transcript.mark(self.chat, self.machine.epoch, state)
             case Withdraw(agent):
                 await self._withdraw(self.chat, agent)
             case Petition(id_, question):
@@ -229,8 +222,6 @@ class Runner:
                 self._inputs = deque(event for event in self._inputs if not isinstance(event, Selected))
             case Abandon(turn):
                 await self._abandon(turn)
-            case Finish(result, rows):
-                await self._transcript.end(self.chat, self.machine.epoch, result, rows)
             case _:
                 assert_never(effect)
 

@@ -69,6 +69,14 @@ class Selector:
         self._options, self._names, self._roster, self._client, self._ask = options, names, roster, client, ask
         self._turn = turn
 
+    def at_once(self, situation: Situation) -> Chosen | Round | Unchosen | None:
+        """The choice, when nobody has to be asked for it: no model, person, function, or member; None: `select` asks."""
+        selection = situation.selection or self._options.selection
+        if situation.polls or callable(selection):
+            return None
+        found = self._by_rules(situation, _Draft(selection.lower()))
+        return None if isinstance(found, Candidates) else found
+
     async def select(self, situation: Situation) -> Chosen | Round | Unchosen | Polled:
         """Choose, or let the members vote on the questions of the stop condition when these are due.
 
@@ -84,6 +92,15 @@ class Selector:
             done = await self._by_function(selection, situation, draft)
             if done is not None:
                 return done
+        found = self._by_rules(situation, draft)
+        if not isinstance(found, Candidates):
+            return found
+        speaker, reason = await self._by_somebody(situation, found, draft)
+        return _chosen(situation, found, draft, speaker, reason)
+
+    def _by_rules(self, situation: Situation, draft: _Draft) -> Chosen | Round | Unchosen | Candidates:
+        """Who speaks, as far as rules decide alone; else those among whom somebody has to choose."""
+        self._names = situation.members or self._names
         if draft.method == "flow" and self._options.flow is not None:
             found = flowing(self._options.flow, situation)
             return found if isinstance(found, Round) else Unchosen(found.outcome, found.reason, tuple(draft.usage))
@@ -100,22 +117,25 @@ class Selector:
             return Unchosen(narrowed.outcome, narrowed.reason, tuple(draft.usage))
         if len(narrowed.names) == 1:
             return _chosen(situation, narrowed, draft, narrowed.names[0], narrowed.reason)
-        if draft.method == "parallel":
-            return Round(tuple(_chosen(situation, narrowed, draft, name, "all are asked at once") for name in narrowed.names))
-        speaker, reason = await self._by_method(situation, narrowed, draft)
-        return _chosen(situation, narrowed, draft, speaker, reason)
-
-    async def _by_method(self, situation: Situation, narrowed: Candidates, draft: _Draft) -> tuple[str, str]:
         match draft.method:
+            case "parallel":
+                choices = (_chosen(situation, narrowed, draft, name, "all are asked at once") for name in narrowed.names)
+                return Round(tuple(choices))
             case "round_robin":
-                return self._rotate(situation, narrowed), "next in rotation"
+                return _chosen(situation, narrowed, draft, self._rotate(situation, narrowed), "next in rotation")
             case "random":
                 seed = situation.chat if self._options.seed is None else self._options.seed
-                return drawn(seed, situation.sequence, narrowed.names), "drawn at random"
+                speaker = drawn(seed, situation.sequence, narrowed.names)
+                return _chosen(situation, narrowed, draft, speaker, "drawn at random")
             case "handoff":
                 speaker, reason, fallback = handed(situation.messages, situation.last_speaker, narrowed.names)
                 draft.fallback += [fallback] if fallback else []
-                return speaker, reason
+                return _chosen(situation, narrowed, draft, speaker, reason)
+            case _:
+                return narrowed
+
+    async def _by_somebody(self, situation: Situation, narrowed: Candidates, draft: _Draft) -> tuple[str, str]:
+        match draft.method:
             case "manual":
                 return await self._by_person(situation, narrowed, draft)
             case "vote":

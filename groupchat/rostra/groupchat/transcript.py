@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rostra.protocol import History
-from rostra.protocol.chat import ChatInfo, Records, Result, Verdict, Why
+from rostra.protocol.chat import ChatInfo, Records, Verdict, Why
 
-from . import reading, statements
+from . import reading, recording, statements
 from .floor import Floor
+from .inputs import Write
 from .roster import Roster
 from .rows import Row, Settings
 from .writer import Writer, connect
@@ -58,37 +59,12 @@ class Transcript:
         """Begin a chat with the rows of another; returns its epoch. Raises `ChatExists`."""
         return await self.writer.write(lambda db: statements.fork(db, chat, request, settings, rows, floor))
 
-    async def record(self, chat: str, row: Row, floor: Floor) -> None:
-        """Write what an operator did, and what it made of the floor."""
-        await self.writer.write(lambda db: statements.record(db, chat, row, floor))
+    async def write(self, chat: str, epoch: int, *writes: Write) -> bool:
+        """Carry out what a chat wants written at one moment, in order and in one transaction.
 
-    async def mark(self, chat: str, epoch: int, state: str) -> None:
-        """Write that the chat is `running` or `paused`."""
-        await self.writer.write(lambda db: statements.mark(db, chat, epoch, state))
-
-    async def journal(self, chat: str, *rows: Row) -> None:
-        """Write the open rows of turns that begin together."""
-        await self.writer.write(lambda db: statements.journal(db, chat, rows))
-
-    async def tried(self, chat: str, epoch: int, turn: bytes, attempts: int) -> None:
-        """Count one more attempt of the open turn."""
-        await self.writer.write(lambda db: statements.tried(db, chat, epoch, turn, attempts))
-
-    async def append(self, chat: str, row: Row) -> None:
-        """Write a row that is closed from the start."""
-        await self.writer.write(lambda db: statements.append(db, chat, row))
-
-    async def hold(self, chat: str, epoch: int, row: Row) -> bool:
-        """Write what came of a turn whose round is not over; False when the turn is not open any more."""
-        return await self.writer.write(lambda db: statements.hold(db, chat, epoch, row))
-
-    async def close(self, chat: str, *rows: Row) -> bool:
-        """Close open rows, in order; False when one was closed before, and this one is kept as `late`."""
-        return await self.writer.write(lambda db: statements.close(db, chat, rows))
-
-    async def end(self, chat: str, epoch: int, result: Result, rows: Iterable[Row] = ()) -> None:
-        """End the chat, or let it rest when the outcome is `waits`; the open `rows` are closed with it."""
-        await self.writer.write(lambda db: statements.end(db, chat, epoch, result, rows))
+        False: a turn that was to be closed or held is not open any more; nothing after that is written.
+        """
+        return await self.writer.write(lambda db: recording.write(db, chat, epoch, writes))
 
     # ---- reading
 

@@ -96,18 +96,12 @@ class Writer:
         try:
             passing("transcript.begin")
             execute("BEGIN IMMEDIATE")
-            for job, _, _ in batch:
-                execute("SAVEPOINT job")
-                try:
-                    outcomes.append((job(self._connection), None))
-                except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever wrote the job
-                    execute("ROLLBACK TO job")
-                    outcomes.append((None, error))
-                execute("RELEASE job")
+            outcomes = [self._one(job, alone=len(batch) == 1) for job, _, _ in batch]
             passing("transcript.before_commit")
-            execute("COMMIT")
+            if self._connection.in_transaction:
+                execute("COMMIT")
+                self.commits, self.writes = self.commits + 1, self.writes + len(batch)
             passing("transcript.after_commit")
-            self.commits, self.writes = self.commits + 1, self.writes + len(batch)
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
@@ -117,6 +111,24 @@ class Writer:
                 loop.call_soon_threadsafe(_resolve, future, value, problem)
             except RuntimeError:
                 continue  # that event loop has ended; nobody waits any more
+
+    def _one(self, job: Callable[[sqlite3.Connection], Any], *, alone: bool) -> tuple[Any, BaseException | None]:
+        """Run a job; what it raises is undone. One that is `alone` in its transaction needs no savepoint, its failure ends it."""
+        execute = self._connection.execute
+        if not alone:
+            execute("SAVEPOINT job")
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = job(self._connection), None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever wrote the job
+            if alone and self._connection.in_transaction:
+                execute("ROLLBACK")
+            elif not alone:
+                execute("ROLLBACK TO job")
+            outcome = None, error
+        if not alone:
+            execute("RELEASE job")
+        return outcome
 
 
 def _resolve(future: "asyncio.Future[Any]", value: Any, problem: BaseException | None) -> None:

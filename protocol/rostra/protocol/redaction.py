@@ -22,25 +22,30 @@ HELD = 8_192
 
 _SECRET_NAME = re.compile(r"(?:\A|_)(?:API_?KEY|ACCESS_KEY|SECRET(?:_KEY)?|PASSWORD|PASSWD|TOKEN)\Z", re.IGNORECASE)
 
-_FORMS: tuple[tuple[str, str], ...] = (
-    ("sk-", r"\bsk-(?=[A-Za-z_*-]*[0-9*])[A-Za-z0-9_*-]{16,}"),
-    ("sk_", r"\bsk_(?:live|test)_[A-Za-z0-9]{10,}|\bgsk_[A-Za-z0-9]{20,}"),
-    ("rk_", r"\brk_(?:live|test)_[A-Za-z0-9]{10,}"),
-    ("xai-", r"\bxai-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}"),
-    ("hf_", r"\bhf_(?=[A-Za-z]*[0-9A-Z])[A-Za-z0-9]{20,}"),
-    ("gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),
-    ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
-    ("AIza", r"\bAIza[A-Za-z0-9_-]{30,}"),
-    ("AKIA", r"\bAKIA[A-Z0-9]{16}\b"),
-    ("xox", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    ("earer ", r"(?<=\b[Bb]earer )(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{12,}"),
-    ("PRIVATE KEY-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+_FORMS: tuple[tuple[str, str, str], ...] = (
+    ("-", "sk-", r"\bsk-(?=[A-Za-z_*-]*[0-9*])[A-Za-z0-9_*-]{16,}"),
+    ("_", "sk_", r"\bsk_(?:live|test)_[A-Za-z0-9]{10,}|\bgsk_[A-Za-z0-9]{20,}"),
+    ("_", "rk_", r"\brk_(?:live|test)_[A-Za-z0-9]{10,}"),
+    ("-", "xai-", r"\bxai-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}"),
+    ("_", "hf_", r"\bhf_(?=[A-Za-z]*[0-9A-Z])[A-Za-z0-9]{20,}"),
+    ("_", "gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),
+    ("_", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
+    ("A", "AIza", r"\bAIza[A-Za-z0-9_-]{30,}"),
+    ("A", "AKIA", r"\bAKIA[A-Z0-9]{16}\b"),
+    ("-", "xox", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    (" ", "earer ", r"(?<=\b[Bb]earer )(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{12,}"),
+    ("-", "PRIVATE KEY-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
 )
-"""Kinds of keys: what each has in it for certain (a quick look tells that there is none), and its form."""
-_FORM = re.compile("|".join(form for _, form in _FORMS), re.DOTALL)
+"""Kinds of keys: a character and a text that each has in it for certain, and its form.
+
+Many bodies have none of the characters, and looking for one takes a tenth of the time that looking for a text takes."""
+_FORM = re.compile("|".join(form for _, _, form in _FORMS), re.DOTALL)
 _END = re.compile(r"-----END [A-Z ]*-----")
-_MARKS = tuple(mark for mark, _ in _FORMS)
-_MARKS_ENCODED = tuple(mark.encode() for mark in _MARKS)
+_MARKS = tuple(mark for _, mark, _ in _FORMS)
+_MARKS_BY_CHARACTER = tuple(
+    (character.encode(), tuple(mark.encode() for has, mark, _ in _FORMS if has == character))
+    for character in dict.fromkeys(has for has, _, _ in _FORMS)
+)
 
 
 class Redactor:
@@ -50,7 +55,7 @@ class Redactor:
         known = {value.strip() for value in values}
         self.values = tuple(sorted((value for value in known if len(value) >= SHORTEST), key=len, reverse=True))
         """The longest first: one may be part of another."""
-        self._marks = (*(value.encode(errors="surrogateescape") for value in self.values), *_MARKS_ENCODED)
+        self._encoded = tuple(value.encode(errors="surrogateescape") for value in self.values)
 
     def text(self, text: str) -> str:
         """`text` with `MASK` in place of each secret."""
@@ -92,7 +97,15 @@ class Redactor:
         return body if masked == value else msgspec.msgpack.encode(masked)
 
     def _suspicious(self, body: bytes) -> bool:
-        return any(mark in body for mark in self._marks)
+        for value in self._encoded:
+            if value in body:
+                return True
+        for character, marks in _MARKS_BY_CHARACTER:
+            if character in body:
+                for mark in marks:
+                    if mark in body:
+                        return True
+        return False
 
 
 class Pieces:
