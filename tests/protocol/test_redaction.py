@@ -67,6 +67,12 @@ def test_a_body_without_secrets_is_the_very_same() -> None:
         assert REDACTOR.body(body) is body
 
 
+@given(st.lists(st.sampled_from([*KEYS, *ORDINARY, "Bearer abc.def-012345", PASSWORD, " ", "-", "_", "A-_" * 9]), max_size=8))
+def test_a_body_is_masked_as_its_text_would_be(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert msgspec.msgpack.decode(REDACTOR.body(msgspec.msgpack.encode(text))) == REDACTOR.text(text)
+
+
 def test_secrets_of_an_environment_are_known_by_their_names() -> None:
     environment = {
         "OPENAI_API_KEY": "one",

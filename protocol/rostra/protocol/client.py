@@ -375,7 +375,9 @@ class Client:
                         self._loop.call_soon(self.on_bound, effect.fresh)
                 case Ended():
                     self._finish(effect.error)
-        self._arm()
+        due = self.session.due
+        if due < self._timer_at:
+            self._arm(due)
 
     def _incoming(self, request: Incoming) -> None:
         if self.on_request:
@@ -390,9 +392,8 @@ class Client:
         with contextlib.suppress(asyncio.InvalidStateError):
             self.ended.set_result(error)
 
-    def _arm(self) -> None:
-        due = self.session.due
-        if due < self._timer_at and not self._closed:
+    def _arm(self, due: float) -> None:
+        if not self._closed:
             if self._timer:
                 self._timer.cancel()
             self._timer_at = due

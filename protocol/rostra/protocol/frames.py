@@ -44,7 +44,7 @@ def decode_head(head: bytes) -> Header:
     if decoder is None:
         raise BadMessage(f"message type {head[1]} is not known")
     try:
-        header: Header = decoder.decode(memoryview(head)[2:])
+        header: Header = decoder.decode(head[2:])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessage(f"{Type(head[1]).name}: {error}") from None
     return header

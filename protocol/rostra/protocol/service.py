@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from .client import Client
@@ -86,8 +85,10 @@ class Service:
             task.cancel()
         if leftovers:
             await asyncio.wait(leftovers, timeout=1.0)
-        for request in list(self._requests.values()):  # their handlers would not be cancelled
+        for key, request in list(self._requests.items()):  # their handlers would not be cancelled, or never began
             self.client.fail(request, Stopping(f"{self.client.name} is shutting down"))
+            if self._tasks[key].done():
+                del self._tasks[key], self._requests[key]
         if self._timer:
             self._timer.cancel()
 
@@ -111,6 +112,7 @@ class Service:
         if task:
             del self._requests[key]
             self._unwinding.add(task)
+            task.add_done_callback(self._unwound)
             task.cancel()
 
     def _lettered(self, letter: Lettered) -> None:
@@ -132,9 +134,8 @@ class Service:
 
     def _start(self, request: Incoming) -> None:
         key = (request.sender, request.id)
-        task = asyncio.get_running_loop().create_task(self._handle(key, request))
-        self._tasks[key], self._requests[key] = task, request
-        task.add_done_callback(partial(self._done, key))
+        self._requests[key] = request
+        self._tasks[key] = asyncio.get_running_loop().create_task(self._handle(key, request))
         if request.deadline is not None and request.deadline < self._timer_at:
             self._arm(request.deadline)
 
@@ -158,13 +159,11 @@ class Service:
         if earliest < self._timer_at:
             self._arm(earliest)
 
-    def _done(self, key: tuple[str, bytes], task: asyncio.Task[None]) -> None:
+    def _unwound(self, task: asyncio.Task[None]) -> None:
         self._unwinding.discard(task)
-        if self._tasks.get(key) is task:
-            del self._tasks[key]
-            request = self._requests.pop(key)
-            if task.cancelled():  # before its first step
-                self.client.fail(request, self._cancellation())
+        self._next()
+
+    def _next(self) -> None:
         if self._waiting and not self._stopping:
             self._start(self._waiting.pop(next(iter(self._waiting))))
 
@@ -172,9 +171,16 @@ class Service:
         return Stopping(f"{self.client.name} is shutting down") if self._stopping else Cancelled("cancelled")
 
     async def _handle(self, key: tuple[str, bytes], request: Incoming) -> None:
-        error = await self._outcome(key, request)
-        if error is not None and self._tasks.get(key) is asyncio.current_task():  # else given up, and maybe asked again since
-            self.client.fail(request, error)
+        # The end is here and not in a callback of the task, which would cost each answer one more turn of the event loop.
+        error: RequestError | None = None
+        try:
+            error = await self._outcome(key, request)
+        finally:
+            if self._requests.get(key) is request:  # else given up, and maybe asked again since
+                if error is not None:
+                    self.client.fail(request, error)
+                del self._tasks[key], self._requests[key]
+                self._next()
 
     async def _outcome(self, key: tuple[str, bytes], request: Incoming) -> RequestError | None:
         """Let the handler answer; returns why there is no answer."""
@@ -188,7 +194,7 @@ class Service:
             return Refused(f"{request.method}: {error}")
         try:
             answer = await handler(payload, request)
-            if self._tasks.get(key) is asyncio.current_task():
+            if self._requests.get(key) is request:
                 client.reply(request, answer)
         except RequestError as error:
             return error

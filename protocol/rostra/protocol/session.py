@@ -51,6 +51,7 @@ OUTBOX = 1024
 
 
 OUTBOX_BYTES = 8 * 1024 * 1024
+_NEVER = float("inf")
 MAX_PRODUCED = 10_000
 """Topics whose events are counted; the one published to longest ago is forgotten first."""
 
@@ -87,8 +88,18 @@ class Session:
     def due(self) -> float:
         """When `tick` wants to be called next."""
         if self.state is State.ENDED:
-            return float("inf")
-        return min(self._beat_at, self._greet_at, self.calls.due, self.serving.due, self.subscriptions.due, self.outgoing.due)
+            return _NEVER
+        due, serving = self.calls.due, self.serving.due  # asked after every message: no calls that can be done without
+        if serving < due:
+            due = serving
+        if self._beat_at < due:
+            due = self._beat_at
+        if self._greet_at < due:
+            due = self._greet_at
+        subscriptions, letters = self.subscriptions.due, self.outgoing.due
+        if subscriptions < due:
+            due = subscriptions
+        return min(due, letters)
 
     # ---- the connection
 

@@ -3,7 +3,8 @@
 libzmq's file descriptor is edge-triggered: it speaks once, and any call on the socket may swallow the word. So a drain ends
 only when ZMQ_EVENTS says that nothing is left, and each send looks there too. Measured, this is two to five times faster than
 `zmq.asyncio`. Reading an option takes longer than receiving a frame (pyzmq makes an enum member of its number), so the number
-of frames is checked once, after the third: a broker sends no other messages, and one that was shorter would only spoil the next.
+of frames is checked once, by the third frame, which knows whether it is the last: a broker sends no other messages, and one that
+was shorter would only spoil the next.
 
 A lone message goes at once. Where several are sent in one turn of the event loop they travel as bundles, one for each peer: two
 fifths of the work for everybody on the way (docs/performance.md).
@@ -27,6 +28,7 @@ from .limits import MAX_FRAME
 from .transport import Listener
 
 _NOBLOCK, _SNDMORE, _RCVMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE), int(zmq.RCVMORE)
+_MORE_NOW = _SNDMORE | _NOBLOCK
 _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 BATCH = 64
 """Messages taken per turn of the event loop, so that a flood does not starve the program."""
@@ -82,12 +84,13 @@ class _Reader:
                 if self._closed:
                     return
                 try:
-                    first, second, third = recv(_NOBLOCK), recv(_NOBLOCK), recv(_NOBLOCK)
+                    first, second, third = recv(_NOBLOCK), recv(_NOBLOCK), recv(_NOBLOCK, False)
                 except zmq.Again:  # nothing is left, or a message was too short
                     return
-                if not get(_RCVMORE):
-                    self._room -= 1 if second[:2] != MARK else max(2, count(third))
-                    self._take(first, second, third)
+                if not third.more:
+                    body = third.bytes
+                    self._room -= 1 if second[:2] != MARK else max(2, count(body))
+                    self._take(first, second, body)
                 else:
                     self._room -= 1
                     self._skip()
@@ -124,7 +127,7 @@ class _Dealer(_Reader):
         super().__init__(socket, take)
 
     def _drain(self) -> None:
-        super()._drain()
+        _Reader._drain(self)
         if not self._closed:
             self._drained(BATCH - self._room)
 
@@ -210,7 +213,7 @@ class ZmqTransport:
         self._at_once = 0
         if taken > 1:
             self._gather()  # several came: several answers go
-        else:
+        elif self._backlog or self._gathered is not None:
             self._flush()
 
     def _gather(self) -> None:
@@ -226,8 +229,10 @@ class ZmqTransport:
                 self._pass(peer, head, body)
 
     def _pass(self, peer: bytes, head: bytes, body: bytes) -> bool:
-        if not self._backlog and self._hand(peer, head, body):
-            return True
+        return (not self._backlog and self._hand(peer, head, body)) or self._keep(peer, head, body)
+
+    def _keep(self, peer: bytes, head: bytes, body: bytes) -> bool:
+        """For when libzmq has room."""
         if not self._connected or len(self._backlog) >= BACKLOG:
             return False
         self._backlog.append((peer, head, body))
@@ -236,14 +241,14 @@ class ZmqTransport:
     def _hand(self, peer: bytes, head: bytes, body: bytes) -> bool:
         send = self._send
         try:
-            send(peer, _SNDMORE | _NOBLOCK)
+            send(peer, _MORE_NOW)
         except zmq.Again:
             self._dealer.socket.get(_EVENTS)  # lets libzmq notice a connection that was just made
             try:
-                send(peer, _SNDMORE | _NOBLOCK)
+                send(peer, _MORE_NOW)
             except zmq.Again:
                 return False
-        send(head, _SNDMORE | _NOBLOCK)
+        send(head, _MORE_NOW)
         send(body, _NOBLOCK)
         self._dealer.look()
         return True
