@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from rostra.groupchat import ChatOptions
-from rostra.groupchat.candidates import Nobody, narrow
+from rostra.groupchat.candidates import Nobody
 from rostra.groupchat.inputs import (
     Abandon,
     Acknowledge,
@@ -37,7 +37,7 @@ from rostra.groupchat.replaying import Script
 from rostra.groupchat.rows import Row, Settings, genesis, plain_columns, row_hash, stored
 from rostra.groupchat.rules import rules_of
 from rostra.groupchat.scribe import opening_row
-from rostra.groupchat.selection import Chosen, Situation, Unchosen, rotation
+from rostra.groupchat.selection import Chosen, Situation, Unchosen, candidates_in, rotation
 from rostra.protocol import Answer, ChatMessage, Member, TurnReply, Usage
 from rostra.protocol.chat import ChatEvent, Control, ControlKind, InboxItem, Record, Result, Why
 
@@ -192,15 +192,7 @@ class Desk:
 
     def _choice(self, situation: Situation) -> Chosen | Unchosen:
         members = [Member(name=name) for name in situation.members]
-        narrowed = narrow(
-            self.options,
-            members,
-            situation.last_speaker,
-            situation.messages[-1],
-            situation.failures,
-            situation.muted,
-            situation.passed,
-        )
+        narrowed = candidates_in(situation, self.options, members)
         if isinstance(narrowed, Nobody):
             return Unchosen(narrowed.outcome, narrowed.reason)
         name = rotation(situation.members, situation.last_speaker, narrowed.names)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from rostra.protocol import Member
 
 from .auto import Dialogue
-from .candidates import Nobody, narrow
+from .candidates import Nobody
 from .methods import METHODS
 from .options import ChatOptions
 from .rows import Row
-from .selection import Round, Situation, drawn, flowing, handed, rotation
+from .selection import Round, Situation, candidates_in, drawn, flowing, handed, rotation
 from .votes import elected
 
 
@@ -29,15 +29,7 @@ def wrong_choice(options: ChatOptions, situation: Situation, rows: Sequence[Row]
         wanted = [choice.speaker for choice in found.choices[: situation.room]] if isinstance(found, Round) else []
         return "" if names == wanted else f"the flow leads to {', '.join(wanted) or 'nobody'}, not to {', '.join(names)}"
     members = [Member(name=name) for name in situation.members]
-    narrowed = narrow(
-        options,
-        members,
-        situation.last_speaker,
-        situation.messages[-1],
-        situation.failures,
-        situation.muted,
-        situation.passed,
-    )
+    narrowed = candidates_in(situation, options, members)
     if isinstance(narrowed, Nobody):
         return f"the rules leave nobody to speak, but {', '.join(names)} {'was' if len(names) == 1 else 'were'} chosen"
     if narrowed.names != why.candidates:

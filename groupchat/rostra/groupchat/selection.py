@@ -10,9 +10,10 @@ from rostra.protocol import ChatMessage, Member, Question, Tally, Usage
 from rostra.protocol.chat import Why
 from rostra.protocol.people import Asking
 
-from .candidates import Nobody
+from .candidates import Candidates, Nobody, narrow
 from .flow import Flow, Move, ready
 from .mentions import mentioned
+from .options import ChatOptions
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -91,6 +92,19 @@ class Polled(msgspec.Struct, frozen=True):
     """The members have voted on whether the chat ends; who speaks next is chosen once that is on record."""
 
     tallies: tuple[Tally, ...]
+
+
+def candidates_in(situation: Situation, options: ChatOptions, members: Sequence[Member]) -> Candidates | Nobody:
+    """Who of `members` may speak next, as the rules of the chat leave them."""
+    return narrow(
+        options,
+        members,
+        situation.last_speaker,
+        situation.messages[-1] if situation.messages else None,
+        situation.failures,
+        situation.muted,
+        situation.passed,
+    )
 
 
 def rotation(names: Sequence[str], last_speaker: str, candidates: Sequence[str]) -> str:

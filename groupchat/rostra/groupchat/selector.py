@@ -15,7 +15,7 @@ from rostra.protocol.completion import Completion, CompletionRequest
 from rostra.protocol.vote import vote
 
 from .auto import Dialogue
-from .candidates import Candidates, Nobody, narrow
+from .candidates import Candidates, Nobody
 from .facts import SECOND_CHANCE, plausible
 from .methods import METHODS
 from .options import ChatOptions
@@ -27,6 +27,7 @@ from .selection import (
     Several,
     Situation,
     Unchosen,
+    candidates_in,
     drawn,
     flowing,
     handed,
@@ -104,15 +105,7 @@ class Selector:
         if draft.method == "flow" and self._options.flow is not None:
             found = flowing(self._options.flow, situation)
             return found if isinstance(found, Round) else Unchosen(found.outcome, found.reason, tuple(draft.usage))
-        narrowed = narrow(
-            self._options,
-            [self._roster.member(name) for name in self._names],
-            situation.last_speaker,
-            situation.messages[-1] if situation.messages else None,
-            situation.failures,
-            situation.muted,
-            situation.passed,
-        )
+        narrowed = candidates_in(situation, self._options, [self._roster.member(name) for name in self._names])
         if isinstance(narrowed, Nobody):
             return Unchosen(narrowed.outcome, narrowed.reason, tuple(draft.usage))
         if len(narrowed.names) == 1:

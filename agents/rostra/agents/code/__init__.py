@@ -3,8 +3,9 @@
 What runs it is loaded when it is first used: most agents only need to know that they run none.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rostra.agents.lazily import lazily
 
 from .config import CodeExecution
 
@@ -17,10 +18,4 @@ __all__ = ["CodeBlock", "CodeExecution", "CodeRunner", "SandboxUnavailable", "fi
 
 _HOMES = {"CodeBlock": "blocks", "CodeRunner": "runner", "SandboxUnavailable": "job", "find_blocks": "blocks"}
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
-    return value
+__getattr__ = lazily(__name__, _HOMES)

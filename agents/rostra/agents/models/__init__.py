@@ -3,8 +3,9 @@
 Names are imported when they are first used: an agent that asks the gateway does not pay for the other models.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rostra.agents.lazily import lazily
 
 if TYPE_CHECKING:
     from .base import ModelClient, ModelError
@@ -30,7 +31,7 @@ __all__ = [
     "ScriptedModel",
 ]
 
-_HOME = {
+_HOMES = {
     "BadKey": "keys",
     "BadRecording": "recorded",
     "BadScript": "scripted",
@@ -45,9 +46,4 @@ _HOME = {
     "ScriptedModel": "scripted",
 }
 
-
-def __getattr__(name: str) -> Any:
-    module = _HOME.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{module}", __name__), name)
+__getattr__ = lazily(__name__, _HOMES)
