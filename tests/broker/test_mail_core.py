@@ -7,13 +7,13 @@ import pytest
 
 from rostra.broker.core import Core
 from rostra.broker.mail.desk import Desk
-from rostra.broker.mail.operations import MAX_ATTEMPTS, Declined, Fail, Load, Loaded, Operation
+from rostra.broker.mail.operations import MAX_ATTEMPTS, Declined, Fail, Kept, Load, Loaded, Operation
 from rostra.broker.mail.store import MailStore
 from rostra.broker.memory import MemoryBroker
 from rostra.broker.outputs import ToDisk, ToPeer
 from rostra.protocol.frames import decode_head, encode_head
 from rostra.protocol.mailing import OUT_OF_ORDER
-from rostra.protocol.messages import Beat, Error, Header, Hello, Mail, Reject
+from rostra.protocol.messages import Beat, Error, Header, Hello, Mail, Reject, Stored
 
 from .letters import BOOT, EPOCH, letter
 
@@ -26,6 +26,20 @@ def test_a_sender_that_is_behind_is_told_once() -> None:
     assert [(one.sequence, one.round) for one in sent if isinstance(one, Reject)] == [(3, 1)]
     desk.stored([Declined(b"r", letter(4), OUT_OF_ORDER, "", 2)], 0.0)
     assert len(sent) == 2
+
+
+def test_what_one_commit_stored_is_confirmed_once_for_each_recipient_and_before_what_it_refused() -> None:
+    sent: list[tuple[object, bytes]] = []
+    desk = Desk(lambda route, header, body, peer: sent.append((header, peer)), lambda operation: None)
+    cleo = [letter(1, "cleo"), letter(2, "cleo", epoch=b"f" * 16)]
+    taken = [Kept(b"r", one) for one in (letter(1), letter(2), cleo[0], letter(3), letter(2), cleo[1])]
+    desk.stored([*taken, Declined(b"r", letter(4), "mailbox_full", "", 0)], 0.0)
+    assert [(type(one), one.sequence, one.epoch, peer) for one, peer in sent if isinstance(one, Stored | Reject)] == [
+        (Stored, 3, EPOCH, b"ben"),
+        (Reject, 4, EPOCH, b"ben"),
+        (Stored, 1, EPOCH, b"cleo"),
+        (Stored, 2, b"f" * 16, b"cleo"),
+    ]
 
 
 def bound(core: Core, name: str, route: bytes, boot: bytes = BOOT) -> None:

@@ -42,6 +42,31 @@ def test_a_double_is_known_after_a_restart_and_after_the_letter_was_delivered(tm
     store.close()
 
 
+def test_a_look_sees_the_letters_before_it_in_the_same_batch() -> None:
+    store = MailStore(None)
+    before, look, after = store.apply([Store(b"r", letter(1)), Load("ben", 0, 9), Store(b"r", letter(2), 1)])
+    assert isinstance(before, Kept)
+    assert isinstance(after, Kept)
+    assert isinstance(look, Loaded)
+    assert [one.number for one in look.letters] == [before.letter.number] == [1]
+    assert after.letter.number == 2
+    store.close()
+
+
+def test_no_number_is_given_twice_whether_a_batch_failed_or_letters_were_put_back() -> None:
+    store = MailStore(None)
+    (first,) = kept(store, letter(1))
+    bad = letter(2)
+    bad.body = []  # type: ignore[assignment]
+    with pytest.raises(sqlite3.Error):
+        kept(store, bad)
+    store.apply([Fail(1, "broken")] * 5)
+    store.apply([Inspect(b"r", b"i", "mail.requeue", encode_body(MailRef(recipient="ben")))])
+    second, third = kept(store, letter(2), letter(3))
+    assert [one.letter.number for one in (first, second, third) if isinstance(one, Kept)] == [1, 3, 4]
+    store.close()
+
+
 def test_a_letter_is_not_taken_before_the_one_before_it() -> None:
     store = MailStore(None)
     (early,) = kept(store, letter(2))

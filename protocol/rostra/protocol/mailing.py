@@ -59,6 +59,8 @@ class Outgoing:
     def __init__(self, epoch: bytes) -> None:
         self._epoch = epoch
         self._lanes: dict[str, _Lane] = {}
+        self._due = float("inf")
+        """Before that nothing is to be sent again; a confirmation only makes it later, which `tick` finds out."""
         self.bound = False
 
     def __len__(self) -> int:
@@ -67,16 +69,14 @@ class Outgoing:
     @property
     def due(self) -> float:
         """When `tick` wants to be called."""
-        if not self._lanes:  # asked after every message, and most peers send no letters
-            return float("inf")
-        waiting = (lane.moved_at + QUIET for lane in self._lanes.values() if lane.letters and self.bound)
-        return min(waiting, default=float("inf"))
+        return self._due if self.bound else float("inf")
 
     def tell(self, token: bytes, recipient: str, body: bytes, now: float, traceparent: str = "") -> list[Effect]:
         """Take a letter; ends in `Posted` or `NotPosted`."""
         lane = self._lanes.setdefault(recipient, _Lane())
         if not lane.letters:
             lane.moved_at = now
+            self._due = min(self._due, now + QUIET)
         lane.last += 1
         lane.letters.append(_Letter(token, lane.last, body, traceparent))
         return self._pump(recipient, lane)
@@ -84,6 +84,7 @@ class Outgoing:
     def rebound(self, now: float) -> list[Effect]:
         """The broker knows us (again): what it did not confirm is sent again, in order."""
         self.bound = True
+        self._due = min(self._due, now + QUIET) if len(self) else float("inf")
         effects: list[Effect] = []
         for recipient, lane in self._lanes.items():
             lane.back(now)
@@ -127,10 +128,15 @@ class Outgoing:
     def tick(self, now: float) -> list[Effect]:
         """Send again what was not confirmed for long."""
         effects: list[Effect] = []
+        if now < self._due:
+            return effects
+        self._due = float("inf")
         for recipient, lane in self._lanes.items():
             if lane.letters and now >= lane.moved_at + QUIET:
                 lane.back(now)
                 effects += self._pump(recipient, lane)
+            if lane.letters:
+                self._due = min(self._due, lane.moved_at + QUIET)
         return effects
 
     def close(self) -> list[Effect]:

@@ -66,17 +66,15 @@ class Desk:
 
     def stored(self, results: Iterable[Result], now: float) -> None:
         """The disk has answered."""
-        for result in results:
+        answers = list(results)
+        self._confirm(answers)
+        for result in answers:
             match result:
                 case Kept():
-                    letter = result.letter
-                    if self._behind:
-                        self._behind = {one for one in self._behind if one[:2] != (result.route, letter.recipient)}
-                    self._send(result.route, Stored(letter.epoch, letter.sequence), b"", letter.recipient.encode())
                     passing("mail.before_delivery")
                     self._do(self._office.kept(result, now))
                 case Declined():
-                    self._declined(result)
+                    pass  # said above
                 case Loaded():
                     self._do(self._office.loaded(result, now))
                 case Buried():
@@ -86,6 +84,29 @@ class Desk:
                     self._send(result.route, answer, result.body, b"")
                     for recipient in result.requeued:
                         self._do(self._office.requeued(recipient, now))
+
+    def _confirm(self, results: list[Result]) -> None:
+        """Tell the senders what is stored, the highest number of each pair once, and what is not, in the order of the letters."""
+        highest: dict[tuple[bytes, str, bytes], Letter] = {}
+        for result in results:
+            if not isinstance(result, Kept | Declined):
+                continue
+            route, letter = result.route, result.letter
+            lane = (route, letter.recipient, letter.epoch)
+            if isinstance(result, Kept):
+                if self._behind:
+                    self._behind = {one for one in self._behind if one[:2] != lane[:2]}
+                if lane not in highest or highest[lane].sequence < letter.sequence:
+                    highest[lane] = letter
+                continue
+            if lane in highest:
+                self._stored(route, highest.pop(lane))
+            self._declined(result)
+        for lane, letter in highest.items():
+            self._stored(lane[0], letter)
+
+    def _stored(self, route: bytes, letter: Letter) -> None:
+        self._send(route, Stored(letter.epoch, letter.sequence), b"", letter.recipient.encode())
 
     def _declined(self, result: Declined) -> None:
         letter, pair = result.letter, (result.route, result.letter.recipient, result.round)

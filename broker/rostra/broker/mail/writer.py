@@ -43,7 +43,8 @@ class Writer:
     def put(self, operation: Operation) -> None:
         """Queue an operation; called from the broker's loop."""
         self._queue.append(operation)
-        self._wake.set()
+        if not self._wake.is_set():  # else the thread is about to look, and takes this one too
+            self._wake.set()
 
     def close(self) -> None:
         """Commit what is queued, and end."""
