@@ -71,7 +71,7 @@ class Events:
             raise BadMessage("the epoch of an event is its publisher's boot")
         if len(body) > MAX_EVENT:
             raise TooLarge(f"an event of {len(body)} bytes; {MAX_EVENT} is the limit")
-        self.stamp(Producer(connection.name, connection.boot), header, body, wall_ms)
+        self.stamp(connection.producer, header, body, wall_ms)
 
     def presence(self, connection: Connection, state: State, wall_ms: int) -> None:
         """The broker's own event: somebody came or went."""

@@ -1,11 +1,13 @@
 """Whether the message that is being received has another frame, asked of libzmq directly.
 
 pyzmq's `socket.get(RCVMORE)` takes 1.1 µs, as long as four receives, because it makes an enum member of the option's number; a
-frame received without a copy, which knows it too, costs 0.6 µs more to receive and 0.2 µs more to send. This takes 0.4 µs.
+frame received without a copy, which knows it too, costs 0.6 µs more to receive and 0.2 µs more to send. This takes 0.35 µs: the
+pointers are made beforehand, nothing is returned, and the answer is the truth of an integer that libzmq writes to.
 """
 
 import ctypes
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import zmq
@@ -13,19 +15,21 @@ import zmq
 _RCVMORE = int(zmq.RCVMORE)
 
 
-def has_more(socket: "zmq.Socket[bytes]") -> Callable[[], int]:
-    """A function that says whether another frame follows the one just received on `socket`."""
+def has_more(socket: "zmq.Socket[bytes]") -> tuple[Callable[[], object], ctypes.c_int]:
+    """A function to call after a frame was received on `socket`, and what is true then if another frame follows it."""
+    more = ctypes.c_int()
     library = _libzmq()
     if library is None:
-        return lambda: int(socket.get(_RCVMORE))
-    handle, value, size = ctypes.c_void_p(socket.underlying), ctypes.c_int(), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
-    where, how_long = ctypes.byref(value), ctypes.byref(size)
+
+        def ask() -> None:
+            more.value = int(socket.get(_RCVMORE))
+
+        return ask, more
     getsockopt = library.zmq_getsockopt
-
-    def more() -> int:
-        return getsockopt(handle, _RCVMORE, where, how_long) or value.value
-
-    return more
+    getsockopt.restype = None  # it fails only where the next receive fails too
+    handle = ctypes.byref(ctypes.c_char.from_address(socket.underlying))
+    size = ctypes.c_size_t(ctypes.sizeof(more))
+    return partial(getsockopt, handle, _RCVMORE, ctypes.byref(more), ctypes.byref(size)), more
 
 
 def _libzmq() -> ctypes.PyDLL | None:

@@ -8,6 +8,7 @@ from rostra.protocol.directory import Peer
 from rostra.protocol.messages import Cancel, Error, Hello, Reply, Request, Working
 
 from .rates import Meter
+from .topics import Producer
 
 PART_BYTES, PART_NODES = 512 * 1024, 8_000
 """Upper bounds of one answer to `peers` and of one part of SUBSCRIBED, below the limits of a body."""
@@ -38,6 +39,11 @@ class Connection:
     """When the broker last tried whether it is there."""
     meter: Meter | None = None
     """What its name has sent lately, where that is limited."""
+    producer: Producer = field(init=False)
+    """As which it publishes."""
+
+    def __post_init__(self) -> None:
+        self.producer = Producer(self.name, self.boot)
 
     def is_of(self, hello: Hello) -> bool:
         """Whether HELLO comes from the process that has this connection."""

@@ -1,12 +1,11 @@
 """The broker's shell: a plain blocking loop over a ROUTER and an XPUB socket (design: one loop, nothing slow in it).
 
 What makes it fast, measured (docs/performance.md): the backend's `recv` and `send` bound once and called with plain integers as
-flags, frame by frame; one question to libzmq a message; and a short cut for what goes between two bound names, with two look-ups
-in the core's tables and nothing decoded.
+flags, frame by frame, and a short cut for what goes between two bound names, with two look-ups in the core's tables and nothing
+decoded.
 
-Whether a message has too many frames is asked once, after the third, and has to be: a fourth would be taken for the route of a
-message that was never sent. One with too few is not recognised before the next message has been taken for its rest; both are
-dropped then, as if lost on the way, which every class of delivery survives.
+Whether another frame follows is asked after each: of a message with too many the rest would be taken for one that was never sent,
+and one with too few would take the next one, another peer's, with it.
 """
 
 import logging
@@ -86,7 +85,7 @@ class Server:
             self._guard.start(context)
         try:
             router = open_router(context, self.address, self._guard)
-            self._events = open_events(context, self._events_address, self._guard)
+            self._open_events(context)
             if self._guard:
                 self._guard.self_test(self.address, zmq.DEALER)
                 self._guard.self_test(self._events_address, zmq.SUB)
@@ -103,9 +102,13 @@ class Server:
                 self._guard.stop()
             context.destroy()
 
+    def _open_events(self, context: Context) -> None:
+        self._events = open_events(context, self._events_address, self._guard)
+        self._publish = Backend.send.__get__(self._events)
+
     def _loop(self, context: Context, router: Socket) -> None:
         recv, send = Backend.recv.__get__(router), Backend.send.__get__(router)
-        more = has_more(router)
+        ask, more = has_more(router)
         guard = self._guard
         core = Core(now=time.monotonic(), guarded=guard is not None, access=self._access)
         if guard:
@@ -132,17 +135,21 @@ class Server:
                 except zmq.Again:
                     break
                 peer = recv(_NOBLOCK)
-                if not more():  # asked each time: a message that is cut short must not swallow the next one, another peer's
+                ask()  # each time: a message that is cut short must not swallow the next one, another peer's
+                if not more:
                     self._emit(core, core.malformed(route, "one frame"))
                     continue
                 head = recv(_NOBLOCK)
-                if not more():
+                ask()
+                if not more:
                     self._emit(core, core.malformed(route, "two frames"))
                     continue
                 body = recv(_NOBLOCK)
-                if more():
-                    while more():
+                ask()
+                if more:
+                    while more:
                         recv(_NOBLOCK)
+                        ask()
                     self._emit(core, core.malformed(route, "not three frames"))
                     continue
                 source, target = senders.get(route), routes.get(peer)
@@ -207,7 +214,7 @@ class Server:
         self._events.close(linger=0)
         for _ in range(100):
             try:
-                self._events = open_events(self._context, self._events_address, self._guard)
+                self._open_events(self._context)
                 return
             except zmq.ZMQError:  # the old socket's port is let go by another thread, in its own time
                 time.sleep(0.02)
@@ -224,9 +231,10 @@ class Server:
         """Do what the core wants; what comes of that is done after the rest, so that no delivery overtakes another."""
         for output in outputs:  # which grows meanwhile
             if isinstance(output, ToAll):
-                self._events.send(output.topic, _SNDMORE)
-                self._events.send(output.head, _SNDMORE)
-                self._events.send(output.body)
+                publish = self._publish
+                publish(output.topic, _SNDMORE)
+                publish(output.head, _SNDMORE)
+                publish(output.body)
                 continue
             if isinstance(output, ToDisk):
                 if self._mail:

@@ -5,6 +5,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from rostra.protocol.directory import Forgotten, Head, Position, Replayed
 from rostra.protocol.limits import MAX_EVENT
 from rostra.protocol.names import matches
@@ -38,11 +40,12 @@ class _Progress:
     forgotten: int = 0
 
 
-class _Kept(NamedTuple):
+class _Kept(msgspec.Struct, gc=False):
     head: bytes
     body: bytes
     producer: Producer
     number: int
+    size: int
 
 
 @dataclass(slots=True)
@@ -95,9 +98,10 @@ class Topics:
         topic.producers.move_to_end(producer)
         if len(topic.producers) > MAX_PRODUCERS:
             topic.producers.popitem(last=False)
-        topic.ring.append(_Kept(head, body, producer, number))
-        topic.size += len(head) + len(body)
-        self.retained += len(head) + len(body)
+        size = len(head) + len(body)
+        topic.ring.append(_Kept(head, body, producer, number, size))
+        topic.size += size
+        self.retained += size
         while len(topic.ring) > RING_EVENTS or topic.size > RING_BYTES:
             self._forget(topic)
         while self.retained > TOTAL_BYTES:
@@ -139,5 +143,5 @@ class Topics:
         progress = topic.producers.get(kept.producer)
         if progress is not None and progress.first <= kept.number <= progress.last:
             progress.forgotten = kept.number
-        topic.size -= len(kept.head) + len(kept.body)
-        self.retained -= len(kept.head) + len(kept.body)
+        topic.size -= kept.size
+        self.retained -= kept.size
