@@ -96,7 +96,8 @@ class Peer:
                 one = feed.waiting.pop(0)
                 assert not one.event.sender or decode_body(one.body) == one.event.producer_sequence
                 feed.delivered.append((one.topic, one.event.sender, one.event.epoch, one.event.producer_sequence))
-                self.perform(self.session.taken(number, self.world.now))
+                self.session.subscriptions.taken(number)
+                self.perform(self.session.asked(self.world.now))
 
     def answer(self, request: Incoming) -> None:
         key = (request.sender, request.id)

@@ -322,9 +322,10 @@ class Client:
         self._apply(self.session.subscriptions.unsubscribe(number))
 
     def _taken(self, number: int) -> None:
-        effects = self.session.taken(number, self._loop.time())
-        if effects:
-            self._apply(effects)
+        subscriptions = self.session.subscriptions
+        subscriptions.taken(number)
+        if subscriptions.asks:
+            self._apply(self.session.asked(self._loop.time()))
 
     def _tick(self) -> None:
         self._timer, self._timer_at = None, float("inf")
@@ -337,13 +338,13 @@ class Client:
                     self._transport.send(effect.peer, effect.head, effect.body)
                 case Answered():
                     self._calls.came(effect.id, effect.body)
-                case Failed():
-                    self._calls.failed(effect.id, effect.error)
-                case Incoming():
-                    self._incoming(effect)
                 case Delivered():
                     if subscription := self._subscriptions.get(effect.number):
                         subscription._deliver(ReceivedEvent(effect.topic, effect.event, effect.body))
+                case Incoming():
+                    self._incoming(effect)
+                case Failed():
+                    self._calls.failed(effect.id, effect.error)
                 case Posted():
                     self._letters.came(effect.token, None)
                 case NotPosted():

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import msgspec
+
 from .errors import Cancelled, RequestError
 from .frames import decode_body
 from .messages import Event
@@ -16,14 +18,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ReceivedEvent:
+class ReceivedEvent(msgspec.Struct, frozen=True, eq=False, gc=False):
     """An event: who published it (`sender`), on which `topic`, its `sequence` there, `time_ms`, and the `payload`."""
 
-    __slots__ = ("_body", "sender", "sequence", "time_ms", "topic")
+    topic: str
+    _header: Event
+    _body: bytes
 
-    def __init__(self, topic: str, header: Event, body: bytes) -> None:
-        self.topic, self.sender, self.sequence, self.time_ms = topic, header.sender, header.sequence, header.time_ms
-        self._body = body
+    @property
+    def sender(self) -> str:
+        """The name of who published it; empty: the broker."""
+        return self._header.sender
+
+    @property
+    def sequence(self) -> int:
+        """Its number on the topic, from 1."""
+        return self._header.sequence
+
+    @property
+    def time_ms(self) -> int:
+        """When the broker stamped it, in milliseconds since 1970."""
+        return self._header.time_ms
 
     @property
     def payload(self) -> Any:
@@ -100,7 +115,8 @@ class Subscription:
 
     def _deliver(self, event: ReceivedEvent) -> None:
         self._queue.append(event)
-        self._wakeup.set()
+        if len(self._queue) == 1:  # else nobody waits: who takes the last one waits anew
+            self._wakeup.set()
 
     def _gap(self, topic: str, count: int) -> None:
         self.missed += count

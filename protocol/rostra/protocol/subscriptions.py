@@ -8,7 +8,6 @@ publishers of what they counted and it did not deliver: across a broker that for
 overflowed. The broker says where each publisher stood when the subscription began, and how far it has forgotten each.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from .directory import Heads, Position, Replay, Replayed, Subscribe
@@ -45,8 +44,8 @@ class _Cursor:
     known: int = 0
     behind: bool = False
     asked: bytes = b""
-    producers: OrderedDict[Producer, int] = field(default_factory=OrderedDict)
-    """What each publisher called its newest event that was delivered or counted as missed."""
+    producers: dict[Producer, int] = field(default_factory=dict)
+    """What each publisher called its newest event that was delivered or counted as missed; who published last comes last."""
     heard: dict[Producer, int] = field(default_factory=dict)
     """The same of publishers of whom nothing was delivered yet."""
 
@@ -71,11 +70,12 @@ class _Cursor:
     def note(self, producer: Producer, number: int) -> int:
         """An event is delivered; returns how many of its publisher's were lost right before it."""
         before = self.producers.get(producer)
+        if before is not None and len(self.producers) > 1:  # most topics have one publisher
+            del self.producers[producer]
         self.producers[producer] = number
-        self.producers.move_to_end(producer)
         if len(self.producers) > MAX_PRODUCERS:
-            self.producers.popitem(last=False)
-        return max(0, number - before - 1) if before is not None else 0
+            del self.producers[next(iter(self.producers))]
+        return 0 if before is None or number <= before else number - before - 1
 
     def skip(self, replayed: Replayed) -> int:
         """What lies before `replayed.first` is lost; returns how many events that is."""
@@ -125,13 +125,8 @@ class Subscriptions:
         self._capacity = capacity
         self.asks: list[Ask] = []
         """Requests to be made; the session takes them after each input."""
-
-    @property
-    def due(self) -> float:
-        """When `tick` wants to be called."""
-        if not self._all:  # asked after every message, and most peers subscribe to nothing
-            return float("inf")
-        return min(one.retry_at for one in self._all.values())
+        self.due = float("inf")
+        """When `tick` wants to be called; kept, because it is asked after every message."""
 
     def subscribe(self, pattern: str, since: int | None, now: float) -> tuple[int, list[Effect]]:
         """Begin a subscription; `since`: also deliver what is retained after this sequence of the (literal) topic."""
@@ -146,6 +141,7 @@ class Subscriptions:
         one = self._all.pop(number, None)
         if one is None:
             return []
+        self._rest()
         effects: list[Effect] = [Listen(one.prefix, on=False)]
         if self._nonces.pop(one.nonce, None) is not None:
             effects.append(Listen(NONCE_MARK + one.nonce, on=False))
@@ -164,6 +160,7 @@ class Subscriptions:
         for number, one in self._all.items():
             if one.retry_at <= now:
                 effects += self._prove(number, one, now)
+        self._rest()
         return effects
 
     def subscribed(self, header: Subscribed, heads: Heads) -> list[Effect]:
@@ -179,6 +176,7 @@ class Subscriptions:
         parts, one.parts = one.parts, {}
         effects: list[Effect] = [Listen(NONCE_MARK + header.nonce, on=False)]
         first, one.opened, one.retry_at = not one.opened, True, float("inf")
+        self._rest()
         heads = {topic: head for part in parts.values() for topic, head in part.items() if matches(one.pattern, topic)}
         for topic, (series, last, positions) in heads.items():
             cursor = one.cursors.get(topic)
@@ -205,15 +203,17 @@ class Subscriptions:
         """An EVENT arrived over the event socket."""
         effects: list[Effect] = []
         for number, one in self._all.items():
-            if not one.opened or not matches(one.pattern, topic):
+            cursor = one.cursors.get(topic)  # a topic that has one falls under the pattern
+            if not one.opened or (cursor is None and not matches(one.pattern, topic)):
                 continue
-            one.retry_at = min(one.retry_at, now + RECHECK)
-            cursor = one.cursors.get(topic)
+            if one.retry_at > now + RECHECK:
+                self._retry(one, now + RECHECK)
             if cursor is None:
                 cursor = one.cursors[topic] = _Cursor(header.series, 0)
             elif cursor.series != header.series:
                 cursor.reset(header.series)
-            cursor.known = max(cursor.known, header.sequence)
+            if header.sequence > cursor.known:
+                cursor.known = header.sequence
             if header.sequence <= cursor.last:
                 continue
             if not cursor.behind and header.sequence == cursor.last + 1 and one.room > 0:
@@ -233,7 +233,7 @@ class Subscriptions:
             return []
         cursor.asked = b""
         if replayed is None:
-            one.retry_at = min(one.retry_at, now + REOPEN)
+            self._retry(one, now + REOPEN)
             return []
         effects: list[Effect] = []
         if replayed.series != cursor.series:
@@ -254,7 +254,7 @@ class Subscriptions:
         elif cursor.last > before:
             self._fill(number, topic, one, cursor)
         else:
-            one.retry_at = min(one.retry_at, now + REOPEN)  # an answer that does not help is not asked for in a loop
+            self._retry(one, now + REOPEN)  # an answer that does not help is not asked for in a loop
         return effects
 
     def taken(self, number: int) -> None:
@@ -272,10 +272,21 @@ class Subscriptions:
         effects: list[Effect] = []
         if self._nonces.pop(one.nonce, None) is not None:
             effects.append(Listen(NONCE_MARK + one.nonce, on=False))
-        one.nonce, one.retry_at, one.parts = new_id(), now + REOPEN, {}
+        one.nonce, one.retry_at, one.parts = new_id(), float("inf"), {}
+        self._retry(one, now + REOPEN)
         self._nonces[one.nonce] = number
         self.asks.append(Ask(new_id(), "subscribe", encode_body(Subscribe(pattern=one.pattern, nonce=one.nonce)), number))
         return [*effects, Listen(NONCE_MARK + one.nonce)]
+
+    def _retry(self, one: _Subscription, at: float) -> None:
+        """Prove the path again at this time, if not before."""
+        if at < one.retry_at:
+            one.retry_at = at
+            if at < self.due:
+                self.due = at
+
+    def _rest(self) -> None:
+        self.due = min((one.retry_at for one in self._all.values()), default=float("inf"))
 
     def _fill(self, number: int, topic: str, one: _Subscription, cursor: _Cursor) -> None:
         if cursor.asked or one.room < max(1, min(self._capacity // 2, PAGE)):
