@@ -18,8 +18,8 @@ demo: $(VENV)/.runtime ## watch a team hold a conversation; needs no key
 test: $(VENV)/.dev ## the whole suite
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
-chaos: $(VENV)/.dev ## the campaigns of docs/reliability.md (SIZE=ci or nightly)
-	CHAOS_SIZE=$(or $(SIZE),ci) $(BIN)/python -m pytest tests/campaigns
+chaos: $(VENV)/.dev ## the campaigns of docs/reliability.md (SIZE=ci or nightly), side by side; writes chaos.json
+	@$(BIN)/python -m tests.campaigns --size $(or $(SIZE),ci) --streams $(or $(STREAMS),3) --json chaos.json
 
 check: $(VENV)/.dev ## format, lint, types, layers, docs
 	$(BIN)/ruff format --check .

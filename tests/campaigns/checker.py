@@ -22,7 +22,7 @@ class Figures:
     """How long each recovery took."""
 
     def __iadd__(self, other: "Figures") -> "Figures":
-        self.counts += other.counts
+        self.counts.update(other.counts)  # with what there was none of
         self.seconds += other.seconds
         return self
 
@@ -74,8 +74,8 @@ def check_transcript(database: Path, *, produced: Callable[[str, int], str] | No
                     assert message.text == wanted, f"{chat}: row {number} is {message.text!r}, {speaker} said {wanted!r}"
             figures.counts["chats"] += 1
             figures.counts["messages"] += messages
-            figures.counts["lost"] += 0
-            figures.counts["doubled"] += 0
+            figures.counts["lost"] += messages - len(set(placed))
+            figures.counts["doubled"] += len(placed) - len(set(placed))
     return figures
 
 

@@ -1,11 +1,16 @@
-"""The campaigns are run by `make chaos SIZE=ci|nightly`, not by `make test`: they take minutes, or hours."""
+"""The campaigns are run by `make chaos SIZE=ci|nightly`, not by `make test`: they take minutes, or an hour."""
 
+import contextlib
+import json
 import os
+import socket
 from collections.abc import Callable
 
 import pytest
 
 SIZE = os.environ.get("CHAOS_SIZE", "")
+FIGURES = os.environ.get("CHAOS_FIGURES", "")
+"""A file to which each figure is added as a line of JSON, as soon as it is known."""
 collect_ignore_glob = [] if SIZE else ["test_*.py"]
 
 
@@ -16,13 +21,36 @@ def sized(ci: int, nightly: int) -> int:
     return max(1, ci * int(SIZE) // 100) if SIZE.isdigit() else ci
 
 
+def lots(count: int, most: int) -> list[int]:
+    """`count` divided into lots of about `most`: how many each has."""
+    number = max(1, round(count / most))
+    return [count * (lot + 1) // number - count * lot // number for lot in range(number)]
+
+
+def free_port() -> int:
+    """A TCP port of this machine that is free, and the one after it too."""
+    while True:
+        with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            two.bind(("127.0.0.1", port + 1))
+            return port
+
+
 _said: list[str] = []
 
 
 @pytest.fixture
-def tell() -> Callable[[str], None]:
-    """Prints a figure at the end of the run."""
-    return _said.append
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Prints a figure at the end of the run, and writes it down at once."""
+
+    def say(figure: str) -> None:
+        _said.append(figure)
+        if FIGURES:
+            with open(FIGURES, "a") as file:
+                file.write(json.dumps({"campaign": request.node.name, "figure": figure}) + "\n")
+
+    return say
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

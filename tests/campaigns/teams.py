@@ -56,10 +56,12 @@ class Peer:
 
     def __init__(self, *arguments: str) -> None:
         self._command = [sys.executable, "-m", "tests.campaigns.peers", *arguments]
-        self._start()
-
-    def _start(self) -> None:
         self.process = subprocess.Popen(self._command)
+        self._environment = {name: value for name, value in os.environ.items() if name != "ROSTRA_FAILPOINT"}
+
+    def start(self) -> None:
+        """Start it (again). Where it was to die is for its first life only."""
+        self.process = subprocess.Popen(self._command, env=self._environment)
 
     @property
     def pid(self) -> int:
@@ -68,7 +70,7 @@ class Peer:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._start()
+        self.start()
 
     async def stop(self) -> None:
         self.process.terminate()
@@ -157,6 +159,8 @@ async def chaos(
                 one.write_letters(team.supervisor.jobs["broker"].address)
             async with asyncio.timeout(60):
                 await one.moved.wait()
+                while mail and not _letters(folder):  # noqa: ASYNC110 - it is another process that reads
+                    await asyncio.sleep(0.02)
             yield one
             if following.done():
                 following.result()
@@ -186,6 +190,13 @@ async def chaos(
             one.figures += check_mail(folder / f"{name}.db", folder / "uma.db", name)
     check_nothing_left([folder], filter(None, pids))
     one.figures.counts["kills"] += sum(one.kills.values())
+
+
+def _letters(folder: Path) -> int:
+    """How many have been read."""
+    with contextlib.closing(database(str(folder / "uma.db"), READER)) as db:
+        number: int = db.execute("SELECT count(*) FROM read").fetchone()[0]
+        return number
 
 
 async def _read_everything(one: Chaos) -> None:

@@ -137,6 +137,7 @@ def test_no_frame_raises_anything_else_or_grows_the_broker(tell: Callable[[str],
     tell(f"frame fuzz: {said}, RSS {grown / 1e6:+.1f} MB")
 
 
+@pytest.mark.timeout(7200)
 @settings(max_examples=sized(2000, 100_000), deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=70))
 def test_whatever_hypothesis_thinks_of_is_answered_or_refused(head: bytes, body: bytes, peer: bytes) -> None:

@@ -17,15 +17,15 @@ import pytest
 from tests.conftest import free_port, until
 
 from rostra.broker.server import Server
-from rostra.protocol import Client, Presence
+from rostra.protocol import Client, Presence, Subscription
 from rostra.protocol.keys import KeyRing
 
-from .checker import check_mail
+from .checker import Figures, check_mail
 from .conftest import sized
 from .peers import READER, SENDER, database
 
-SPACE, OURS, THEIRS = f"rostra-{os.getpid()}", "10.213.77.1", "10.213.77.2"
-HERE, THERE = f"ros{os.getpid()}a", f"ros{os.getpid()}b"
+AT_ONCE = 5
+"""Links that are cut at the same time."""
 
 
 def run(*command: str) -> None:
@@ -36,89 +36,125 @@ def spawn(command: list[str], environment: dict[str, str]) -> subprocess.Popen[b
     return subprocess.Popen(command, env=environment)
 
 
+class Link:
+    """A network namespace with a link to this one; the number tells links of one run apart."""
+
+    def __init__(self, number: int) -> None:
+        self.space = f"rostra-{os.getpid()}-{number}"
+        self.here, self.there = f"ros{os.getpid()}a{number}", f"ros{os.getpid()}b{number}"
+        self.ours, self.theirs = f"10.213.77.{4 * number + 1}", f"10.213.77.{4 * number + 2}"
+
+    def make(self) -> None:
+        """Raises CalledProcessError where that is not possible."""
+        run("ip", "netns", "add", self.space)
+        run("ip", "link", "add", self.here, "type", "veth", "peer", "name", self.there, "netns", self.space)
+        run("ip", "addr", "add", f"{self.ours}/30", "dev", self.here)
+        run("ip", "link", "set", self.here, "up")
+        run(*self.inside, "ip", "addr", "add", f"{self.theirs}/30", "dev", self.there)
+        run(*self.inside, "ip", "link", "set", self.there, "up")
+
+    def remove(self) -> None:
+        for command in (("ip", "link", "del", self.here), ("ip", "netns", "del", self.space)):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                run(*command)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """What to put before a command so that it runs at the other end."""
+        return ("ip", "netns", "exec", self.space)
+
+    def filter(self, action: str, way: str) -> None:
+        """Drop (`-I`) packets of one way, or let them through again (`-D`)."""
+        run(*self.inside, "iptables", action, way, "-i" if way == "INPUT" else "-o", self.there, "-j", "DROP")
+
+
 @pytest.fixture
-def link() -> Iterator[None]:
-    """A namespace with a link to this one."""
-    reason = ""
+def links() -> Iterator[list[Link]]:
+    """As many as are cut at the same time."""
+    made, reason = [Link(number) for number in range(AT_ONCE)], ""
     if os.getuid() != 0:
         reason = "network namespaces are root's"
     elif not (shutil.which("ip") and shutil.which("iptables")):
         reason = "ip and iptables are not there"
-    else:
-        try:
-            run("ip", "netns", "add", SPACE)
-            run("ip", "link", "add", HERE, "type", "veth", "peer", "name", THERE, "netns", SPACE)
-            run("ip", "addr", "add", f"{OURS}/30", "dev", HERE)
-            run("ip", "link", "set", HERE, "up")
-            run("ip", "netns", "exec", SPACE, "ip", "addr", "add", f"{THEIRS}/30", "dev", THERE)
-            run("ip", "netns", "exec", SPACE, "ip", "link", "set", THERE, "up")
-        except subprocess.CalledProcessError as error:
-            reason = f"{error.cmd}: {error.stderr.decode().strip()}"
+    try:
+        for link in made if not reason else ():
+            link.make()
+    except subprocess.CalledProcessError as error:
+        reason = f"{error.cmd}: {error.stderr.decode().strip()}"
+    if not reason:
+        yield made
+    for link in made:
+        link.remove()
     if reason:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    yield
-    for command in (("ip", "link", "del", HERE), ("ip", "netns", "del", SPACE)):
-        with contextlib.suppress(subprocess.CalledProcessError):
-            run(*command)
-
-
-def _filter(action: str, way: str) -> None:
-    run("ip", "netns", "exec", SPACE, "iptables", action, way, "-i" if way == "INPUT" else "-o", THERE, "-j", "DROP")
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.usefixtures("link")
-async def test_a_dead_link_is_found_and_healed(tmp_path: Path, tell: Callable[[str], None]) -> None:
-    """Cut both ways, or one way only: half-open."""
-    ring = KeyRing(tmp_path / "keys")
+async def test_a_dead_link_is_found_and_healed(tmp_path: Path, links: list[Link], tell: Callable[[str], None]) -> None:
+    """Cut both ways, or one way only: half-open. Several links at once, each to a broker of its own."""
+    found, healed, letters = list[float](), list[float](), Figures()
+    cuts = range(sized(2, 50))
+
+    async def attack(number: int) -> None:
+        nonlocal letters
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        letters += await _attacked(folder, links[number], cuts[number::AT_ONCE], found, healed)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(min(AT_ONCE, len(cuts))):
+            group.create_task(attack(number))
+    tell(f"partition: {len(found)} dead links, found after {_span(found)}, healed after {_span(healed)}; {letters}")
+    assert len(found) == len(healed) == len(cuts)
+    assert max(found) <= 8.0
+    assert max(healed) <= 5.0
+
+
+async def _attacked(folder: Path, link: Link, cuts: range, found: list[float], healed: list[float]) -> Figures:
+    """Somebody writes letters over a link that is cut as often as `cuts` says; adds how long it took to find and to heal."""
+    ring = KeyRing(folder / "keys")
     ring.create()
     for name in ("sue", "uma", "watcher"):
         ring.add(name)
     port = free_port()
-    server = Server(f"tcp://{OURS}:{port}", tmp_path / "mail.db", keys=ring)
+    address = f"tcp://{link.ours}:{port}"
+    server = Server(address, folder / "mail.db", keys=ring)
     thread = threading.Thread(target=server.run)
     thread.start()
     assert await asyncio.to_thread(server.ready.wait, 20)
-    database(str(tmp_path / "uma.db"), READER).close()
-    database(str(tmp_path / "sue.db"), SENDER).close()
+    database(str(folder / "uma.db"), READER).close()
+    database(str(folder / "sue.db"), SENDER).close()
     environment = {**os.environ, "ROSTRA_KEYS": str(ring.directory)}
-    peers = "tests.campaigns.peers"
-    inside = ("ip", "netns", "exec", SPACE, sys.executable, "-m", peers)
-    uma = spawn([*inside, "read", f"tcp://{OURS}:{port}", "uma", str(tmp_path / "uma.db")], environment)
-    here = (sys.executable, "-m", peers)
-    sue = spawn([*here, "send", f"tcp://{OURS}:{port}", "sue", "uma", str(tmp_path / "sue.db")], environment)
-    found, healed = list[float](), list[float]()
+    peer = (sys.executable, "-m", "tests.campaigns.peers")
+    uma = spawn([*link.inside, *peer, "read", address, "uma", str(folder / "uma.db")], environment)
+    sue = spawn([*peer, "send", address, "sue", "uma", str(folder / "sue.db")], environment)
     loop = asyncio.get_running_loop()
-
-    def read() -> int:
-        return check_mail(tmp_path / "sue.db", tmp_path / "uma.db", "sue").counts["letters read"]
-
     try:
         async with (
-            Client.connect(f"tcp://{OURS}:{port}", name="watcher", keys=ring.directory) as watcher,
+            Client.connect(address, name="watcher", keys=ring.directory) as watcher,
             watcher.subscribe("presence") as presence,
         ):
-            await until(lambda: _count(tmp_path / "uma.db") > 20)
-            for lot in range(sized(2, 50)):
-                ways = (("INPUT", "OUTPUT"), ("INPUT",), ("OUTPUT",))[lot % 3]
+            await until(lambda: _count(folder / "uma.db") > 20, 60.0)
+            for cut in cuts:
+                ways = (("INPUT", "OUTPUT"), ("INPUT",), ("OUTPUT",))[cut % 3]
                 for way in ways:
-                    _filter("-I", way)
+                    link.filter("-I", way)
                 before = loop.time()
-                async with asyncio.timeout(30):
-                    while (one := (await anext(presence)).decode(Presence)).name != "uma" or one.state == "online":
-                        pass
+                await _uma_is(presence, online=False)
                 found.append(loop.time() - before)
                 for way in ways:
-                    _filter("-D", way)
-                before, place = loop.time(), _count(tmp_path / "uma.db")
-                await until(lambda: _count(tmp_path / "uma.db") > place, 30.0)  # noqa: B023
+                    link.filter("-D", way)
+                before, place = loop.time(), _count(folder / "uma.db")
+                await until(lambda: _count(folder / "uma.db") > place, 30.0)  # noqa: B023
                 healed.append(loop.time() - before)
+                await _uma_is(presence, online=True)
         sue.terminate()
         await asyncio.to_thread(sue.wait, 60)
 
         def all_read() -> bool:
             with contextlib.suppress(AssertionError):
-                return read() >= 0
+                check_mail(folder / "sue.db", folder / "uma.db", "sue")
+                return True
             return False
 
         await until(all_read, 60.0)
@@ -128,10 +164,14 @@ async def test_a_dead_link_is_found_and_healed(tmp_path: Path, tell: Callable[[s
             process.wait()
         server.stop()
         await asyncio.to_thread(thread.join, 20)
-    letters = check_mail(tmp_path / "sue.db", tmp_path / "uma.db", "sue")
-    tell(f"partition: {len(found)} dead links, found after {_span(found)}, healed after {_span(healed)}; {letters}")
-    assert max(found) <= 8.0
-    assert max(healed) <= 5.0
+    assert not thread.is_alive()
+    return check_mail(folder / "sue.db", folder / "uma.db", "sue")
+
+
+async def _uma_is(presence: Subscription, *, online: bool) -> None:
+    async with asyncio.timeout(30):
+        while (one := (await anext(presence)).decode(Presence)).name != "uma" or (one.state == "online") != online:
+            pass
 
 
 def _span(seconds: list[float]) -> str:

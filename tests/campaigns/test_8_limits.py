@@ -16,8 +16,8 @@ from rostra.protocol.frames import encode_body
 from rostra.protocol.service import Service
 
 from .brokers import Broker
-from .checker import check_mail
-from .conftest import sized
+from .checker import Figures, check_mail
+from .conftest import lots, sized
 from .peers import READER, SENDER, database
 from .teams import Peer
 
@@ -69,7 +69,7 @@ async def test_a_slow_subscriber_loses_what_it_is_told_it_lost(broker: Broker, t
                 if number % 200 == 0:
                     await asyncio.sleep(0)
             seen = 0
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(300):
                 while seen + slow.missed < count:
                     await anext(slow)
                     seen += 1
@@ -111,39 +111,52 @@ async def test_comings_and_goings_leave_nothing_behind(broker: Broker, tell: Cal
 
 @pytest.mark.timeout(3600)
 async def test_sigterm_at_any_instant_loses_nothing(tmp_path: Path, tell: Callable[[str], None]) -> None:
-    dice, stops = random.Random(8), sized(10, 500)
-    broker = Broker(tmp_path)
-    database(str(tmp_path / "uma.db"), READER).close()
-    database(str(tmp_path / "sue.db"), SENDER).close()
-    sue = Peer("send", broker.address, "sue", "uma", str(tmp_path / "sue.db"))
-    uma = Peer("read", broker.address, "uma", str(tmp_path / "uma.db"))
+    stops, figures, places = sized(10, 500), Figures(), asyncio.Semaphore(4)
+
+    async def attack(lot: int, count: int) -> None:
+        nonlocal figures
+        async with places:
+            (tmp_path / str(lot)).mkdir()
+            figures += await _stopped(tmp_path / str(lot), count, random.Random(8 + lot))
+
+    async with asyncio.TaskGroup() as group:
+        for lot, count in enumerate(lots(stops, 25)):
+            group.create_task(attack(lot, count))
+    tell(f"SIGTERM: {stops} times to the broker, the sender or the recipient; {figures}")
+
+
+async def _stopped(folder: Path, stops: int, dice: random.Random) -> Figures:
+    broker = Broker(folder)
+    database(str(folder / "uma.db"), READER).close()
+    database(str(folder / "sue.db"), SENDER).close()
+    sue = Peer("send", broker.address, "sue", "uma", str(folder / "sue.db"))
+    uma = Peer("read", broker.address, "uma", str(folder / "uma.db"))
     try:
         for _ in range(stops):
             await asyncio.sleep(dice.uniform(0.1, 0.6))
             if dice.random() < 0.5:
                 assert await broker.stop() == 0
-                broker.start()
+                await asyncio.to_thread(broker.start)
             else:
                 peer = dice.choice((sue, uma))
                 peer.process.send_signal(signal.SIGTERM)
-                await asyncio.to_thread(peer.process.wait, 60)
-                peer._start()
+                await asyncio.to_thread(peer.process.wait, 90)
+                peer.start()
         await asyncio.sleep(1.0)
         await sue.stop()
 
         def all_read() -> bool:
             with contextlib.suppress(AssertionError):
-                check_mail(tmp_path / "sue.db", tmp_path / "uma.db", "sue")
+                check_mail(folder / "sue.db", folder / "uma.db", "sue")
                 return True
             return False
 
         await until(all_read, 60.0)
         await uma.stop()
-        figures = check_mail(tmp_path / "sue.db", tmp_path / "uma.db", "sue")
+        return check_mail(folder / "sue.db", folder / "uma.db", "sue")
     finally:
         for process in (sue.process, uma.process):
             if process.poll() is None:
                 process.kill()
                 process.wait()
         await broker.stop()
-    tell(f"SIGTERM: {stops} times to the broker, the sender or the recipient; {figures}")
