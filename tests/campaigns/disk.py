@@ -33,6 +33,9 @@ _Truncate = CFUNCTYPE(c_int, c_void_p, c_int64)
 _Sync = CFUNCTYPE(c_int, c_void_p, c_int)
 
 
+_dice = random.Random()
+
+
 class _Vfs(Structure):
     _fields_ = [
         ("version", c_int),
@@ -69,7 +72,7 @@ class Platter:
     def do(self, at: int, data: bytes | None) -> None:
         """A write of `data`, or (None) a truncation; it may reach the disk by itself."""
         self.unsynced.append((at, data))
-        if random.random() < 0.25:
+        if _dice.random() < 0.25:
             self._apply(at, data)
 
     def sync(self) -> None:
@@ -129,7 +132,7 @@ class Disk:
     def _platter(self, path: str) -> Path:
         return self._folder / path.lstrip("/").replace("/", "%")
 
-    def _power_on(self, path: str) -> None:
+    def power_on(self, path: str) -> None:
         """The files are what the platters hold; of a database that has none yet, nothing is known."""
         if not self._platter(path).exists():
             return
@@ -146,7 +149,7 @@ class Disk:
         here = path.startswith(self._of) and flags & (_MAIN | _JOURNAL | _LOG)
         if here and flags & _MAIN and path not in self._found:
             self._found.add(path)
-            self._power_on(path)
+            self.power_on(path)
         code: int = cast(self._usual.open, _Open)(vfs, name, file, flags, out)
         if code == 0 and here:
             if path not in self._platters:
@@ -215,6 +218,8 @@ def careless(level: str) -> None:
 
 
 if __name__ == "sitecustomize":
-    Disk(Path(os.environ["ROSTRA_TEST_DISK"]), Path(os.environ["ROSTRA_TEST_DISK_OF"])).install()
+    # Named, for SQLite's pointers to it keep nothing alive.
+    installed = Disk(Path(os.environ["ROSTRA_TEST_DISK"]), Path(os.environ["ROSTRA_TEST_DISK_OF"]))
+    installed.install()
     if os.environ.get("ROSTRA_TEST_DISK_CARELESS"):
         careless(os.environ["ROSTRA_TEST_DISK_CARELESS"])

@@ -128,6 +128,22 @@ class Chaos:
         if victim not in self.peers:
             self.figures.seconds.append(loop.time() - before)
 
+    async def cut_power(self) -> None:
+        """Kill -9 of all processes of the team at once (not of those who write letters), then wait for the next message."""
+        supervisor = self.team.supervisor
+        assert supervisor is not None
+        loop = asyncio.get_running_loop()
+        for key in supervisor.jobs:
+            if pid := supervisor.pid(key):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                self.kills[key] += 1
+        before = loop.time()
+        self.moved.clear()
+        async with asyncio.timeout(90):
+            await self.moved.wait()
+        self.figures.seconds.append(loop.time() - before)
+
     def write_letters(self, address: str) -> None:
         """Begin to."""
         database(str(self.folder / "uma.db"), READER).close()

@@ -135,7 +135,8 @@ async def _fenced(folder: Path, codes: Counter[str], *, same_bus: bool) -> Figur
             assert code in ({ExitCode.FENCED, ExitCode.SUPERSEDED} if same_bus else {ExitCode.FENCED})
             # Who held the lock ends its commit, and may write until the newer one has it.
             taken, after = written(database)[1], written(database)[2]
-            await until(lambda: written(database)[2] >= after + 3, 60.0)
+            await until(lambda: written(database)[2] >= after + 3 or newer.poll() is not None, 60.0)
+            assert newer.poll() is None, f"the newer one ended with {newer.poll()}"
             assert written(database)[1] == taken, "the fenced one wrote"
             assert held or taken == before, "the fenced one wrote"
         finally:
