@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,9 @@ async def _letters(root: Path, lot: int, cuts: int, dice: random.Random, *, pati
             await asyncio.to_thread(broker.start)
             if uma.process.poll() is not None:
                 uma.start()
-        await sue.stop()
+        sue.process.terminate()  # without FULL she waits in vain for what the broker has forgotten
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(sue.process.wait, 2 * patience)
         with contextlib.suppress(TimeoutError):  # what is missing, the check says
             await until(all_read, patience)
         await uma.stop()
