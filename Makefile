@@ -5,6 +5,7 @@ PYTHON := $(shell for p in $(ROSTRA_PYTHON) python3 python3.13 python3.12 python
 VENV := .venv
 BIN := $(VENV)/bin
 IMAGE_PYTHON := 3.12
+ROOMS := agents broker console groupchat protocol team
 UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: demo test chaos check format lock wheels bench bench-quick bench-peers bench-page clean help
@@ -16,6 +17,7 @@ demo: $(VENV)/.runtime ## watch a team hold a conversation; needs no key
 	@$(BIN)/rostra demo
 
 test: $(VENV)/.dev ## the whole suite
+	@$(BIN)/python -m compileall -q $(ROOMS)
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 chaos: $(VENV)/.dev ## the campaigns of docs/reliability.md (SIZE=ci or nightly), side by side; writes chaos.json

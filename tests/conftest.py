@@ -26,13 +26,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # In the background of a shell SIGINT is ignored, and the processes that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-WHOLE = ("system", "console", "examples")
-"""The folders whose tests run whole teams of processes and mostly wait."""
+ORDER = ("system", "console", "examples", "team", "agents", "protocol")
+"""The folders with the longest files: those whose tests run whole teams of processes and mostly wait, then those that compute."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits begins first and what computes fills the gaps, so that no worker ends long after the others."""
-    items.sort(key=lambda item: item.path.parent.name not in WHOLE)
+    """What waits begins first, then what is long, and what is short fills the gaps: no worker ends long after the others."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = os.path.relpath(item.path, here).partition(os.sep)[0]
+        return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+    items.sort(key=place)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The rows of docs/autogen-semantics.md and the tests that check them refer to each other."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def rows() -> dict[str, str]:
     return {id_: status for id_, status, _ in found}
 
 
+@functools.cache
 def named() -> dict[str, list[str]]:
     """Id → the tests that carry it."""
     found: dict[str, list[str]] = {}
