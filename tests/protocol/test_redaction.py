@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rostra.protocol import ChatMessage
 from rostra.protocol.frames import encode_body
-from rostra.protocol.redaction import HELD, Pieces, Redactor, secrets_of
+from rostra.protocol.redaction import HELD, Pieces, Redactor, secrets_of, secrets_of_url
 
 PASSWORD = "correct horse battery"
 REDACTOR = Redactor([PASSWORD, "hunter2hunter2", "hunter2h"])
@@ -84,6 +84,13 @@ def test_secrets_of_an_environment_are_known_by_their_names() -> None:
         "SESSION_TOKEN": "/run/a/path",
     }
     assert secrets_of(environment) == ["one", "two", "three", "four"]
+
+
+def test_secrets_of_a_url_are_itself_and_its_password_in_both_spellings() -> None:
+    assert secrets_of_url("postgresql://ann@db/x?host=/run") == []
+    assert secrets_of_url("postgresql://ann:p%40ss@[/x") == []
+    url = "postgresql://ann:p%40ss@db,other:1/x?password=second"
+    assert set(secrets_of_url(url)) == {url, "p%40ss", "p@ss", "second"}
 
 
 def streamed(text: str, cuts: list[int]) -> tuple[str, list[str]]:

@@ -127,6 +127,20 @@ BROKEN = [
         'there is no file "x.db" beside the team file',
     ),
     one(
+        "two databases of one tool",
+        '[tools.db]\nuse = "sql"\ndatabase = "x.db"\ndatabase_env = "URL"\n',
+        1,
+        "tools.db",
+        "a tool that uses sql needs either `database` or `database_env`",
+    ),
+    one(
+        "a database's address in the file",
+        '[tools.db]\nuse = "sql"\ndatabase_env = "postgresql://db/library"\n',
+        3,
+        "tools.db.database_env",
+        "the URL is never part of the team file: name the environment variable that holds it",
+    ),
+    one(
         "a state that is kept nowhere",
         '[agents.c]\nkind = "teachable"\nstate = "sqllite"\n',
         3,

@@ -7,6 +7,7 @@ secret.
 
 import os
 import re
+import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -159,6 +160,16 @@ def _begun(text: str, value: str) -> int:
 def secrets_of(environment: Mapping[str, str]) -> list[str]:
     """The values of an environment's variables whose names say that they are secret; paths are none."""
     return [value for name, value in environment.items() if _SECRET_NAME.search(name) and not value.startswith("/")]
+
+
+def secrets_of_url(url: str) -> list[str]:
+    """What is secret of a URL like `postgresql://user:password@host/name`: all of it, and the password in either spelling."""
+    try:
+        parts = urllib.parse.urlsplit(url.strip())
+        given = [parts.password or "", *urllib.parse.parse_qs(parts.query).get("password", [])]
+    except ValueError:
+        given = []
+    return [url.strip(), *given, *map(urllib.parse.unquote, given)] if any(given) else []
 
 
 own = Redactor(secrets_of(os.environ))

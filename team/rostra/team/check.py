@@ -234,12 +234,23 @@ class _Checks:
             needed = NEEDED.get(tool.use, "")
             if needed and not getattr(tool, needed):
                 self._say(path, f"a tool that uses {tool.use} needs `{needed}`")
-            if tool.database and not (self.base / tool.database).is_file():
-                self._say((*path, "database"), f"there is no file {shapes.shown(tool.database)} beside the team file")
+            if tool.use == "sql":
+                self._sql(path, tool)
             if tool.use == "mcp":
                 self._mcp(path, tool)
             if tool.root and not (self.base / tool.root).is_dir():
                 self._say((*path, "root"), f"there is no directory {shapes.shown(tool.root)} beside the team file")
+
+    def _sql(self, path: Path, tool: ToolConfig) -> None:
+        given = self.data["tools"][path[-1]]
+        if ("database" in given) == ("database_env" in given):
+            self._say(path, "a tool that uses sql needs either `database` or `database_env`")
+        elif tool.database and not (self.base / tool.database).is_file():
+            self._say((*path, "database"), f"there is no file {shapes.shown(tool.database)} beside the team file")
+        elif "database_env" in given and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", tool.database_env):
+            self._say(
+                (*path, "database_env"), "the URL is never part of the team file: name the environment variable that holds it"
+            )
 
     def _mcp(self, path: Path, tool: ToolConfig) -> None:
         given = self.data["tools"][path[-1]]

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from rostra.protocol.redaction import secrets_of_url
+
 from .lines import Path
 from .tables import TeamTables
 
@@ -51,4 +53,7 @@ def configured(tables: TeamTables, base: pathlib.Path) -> list[str]:
         if model.api_key_file:
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 found.append((base / pathlib.Path(model.api_key_file).expanduser()).read_text(encoding="utf-8"))
+    for tool in tables.tools.values():
+        found += secrets_of_url(os.environ.get(tool.database_env, ""))
+        found.append(os.environ.get(tool.token_env, ""))
     return found

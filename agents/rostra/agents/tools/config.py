@@ -9,7 +9,7 @@ ToolKind = Literal["sql", "http", "files", "shell", "python", "mcp"]
 
 COMMON = frozenset({"use", "description", "approval"})
 KEYS_OF_USE: dict[ToolKind, frozenset[str]] = {
-    "sql": frozenset({"database", "write", "seconds", "rows"}),
+    "sql": frozenset({"database", "database_env", "write", "seconds", "rows"}),
     "http": frozenset({"hosts", "methods", "private", "seconds", "max_kb"}),
     "files": frozenset({"root", "write", "max_kb"}),
     "shell": frozenset({"seconds", "memory_mb", "max_kb"}),
@@ -17,7 +17,7 @@ KEYS_OF_USE: dict[ToolKind, frozenset[str]] = {
     "mcp": frozenset({"command", "url", "functions", "env", "token_env", "seconds", "max_kb"}),
 }
 """The keys that each kind of tool may have, beside `COMMON`."""
-NEEDED: dict[ToolKind, str] = {"sql": "database", "http": "hosts", "files": "root", "mcp": "functions"}
+NEEDED: dict[ToolKind, str] = {"http": "hosts", "files": "root", "mcp": "functions"}
 """The key that a kind of tool cannot do without."""
 
 
@@ -28,6 +28,9 @@ class ToolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     approval: Annotated[bool, Meta(description="Whether a person must say yes to each call.")] = False
     description: Annotated[str, Meta(description="Told to the model, in front of how the tool is used.")] = ""
     database: Annotated[str, Meta(description="sql: the SQLite file.")] = ""
+    database_env: Annotated[
+        str, Meta(description="sql: the environment variable that holds the URL of a PostgreSQL database, in place of a file.")
+    ] = ""
     root: Annotated[str, Meta(description="files: the directory outside of which nothing is read or written.")] = ""
     write: Annotated[bool, Meta(description="sql, files: whether it may change anything.")] = False
     hosts: Annotated[

@@ -38,6 +38,13 @@ def make_tool(name: str, config: ToolConfig, base: Path) -> AuditedTool:
         raise BadTool(f"{name}: a tool that uses {config.use} needs {needed!r}")
     match config.use:
         case "sql":
+            if bool(config.database) == bool(config.database_env):
+                raise BadTool(f"{name}: a tool that uses sql needs either 'database' or 'database_env'")
+            if config.database_env:
+                from .postgres import Postgres
+
+                postgres = Postgres(config.database_env, write=config.write, seconds=config.seconds, rows=config.rows)
+                return _tool(name, config, postgres.query, postgres.told, repeatable=not config.write)
             from .sql import Sql
 
             sql = Sql(base / config.database, write=config.write, seconds=config.seconds, rows=config.rows)

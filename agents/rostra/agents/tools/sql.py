@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +23,17 @@ PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "i
 READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 WRITING = READING | {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_TRANSACTION}
 
+_JSON = msgspec.json.Encoder(decimal_format="number")
+
 
 class SqlRefused(ValueError):
     """A statement is not run; says why."""
+
+
+def told_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, whole: bool) -> str:
+    """An answer to a model: JSON, and whether these are all the rows."""
+    more = "" if whole else f"\n(only the first {len(rows)} rows)"
+    return _JSON.encode({"columns": columns, "rows": rows}).decode() + more
 
 
 class Sql:
@@ -57,8 +66,7 @@ class Sql:
             except MemoryError:
                 raise SqlRefused(f"the statement needs more than {MEMORY // 1024 // 1024} MiB of memory") from None
             columns = [each[0] for each in cursor.description]
-        more = "" if whole else f"\n(only the first {len(rows)} rows)"
-        return msgspec.json.encode({"columns": columns, "rows": rows}).decode() + more
+        return told_rows(columns, rows, whole=whole)
 
     def _fetched(self, cursor: sqlite3.Cursor) -> tuple[list[list[object]], bool]:
         """The rows, as many as an answer holds, and whether these are all."""
