@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from rostra.groupchat import BadOptions, ChatOptions, Edge, Flow, GroupChat
 from rostra.groupchat.flow import Move, problem, ready
 from rostra.groupchat.rules import options_of, rules_of
-from rostra.protocol import ChatMessage, Member, Turn, TurnReply
+from rostra.protocol import COORDINATOR, ChatMessage, Member, Turn, TurnReply
+from rostra.protocol.chat import ChatRef, Why
 
 from .team import Join, Open, Speaker, hold, options, said
 
@@ -164,6 +166,99 @@ def test_a_flow_is_needed_for_the_selection_flow_and_is_data() -> None:
     made = GroupChat(NAMES, selection="flow", flow=flow(Edge("a", ("b", "c"), times=2), join={"c": "any"})).options
     again = options_of(rules_of(made), made.members)
     assert again.flow == made.flow
+
+
+def short(message: ChatMessage) -> bool:
+    return len(message.text) < 5
+
+
+@pytest.mark.semantics("S3.7")
+def test_an_edge_may_ask_a_function_about_what_was_said() -> None:
+    graph = flow(Edge("a", "b", when=short), Edge("a", "c", otherwise=True))
+    walk = Walk(graph)
+    assert walk.round(a="yes") == ("b",)
+    walk = Walk(graph)
+    assert walk.round(a="by no means") == ("c",)
+    walk = Walk(graph)
+    assert walk.round(a="-") == ("c",)
+
+
+async def never(_: ChatMessage) -> bool:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("when", "why"),
+    [
+        (never, "an async function is no condition"),
+        (7, "neither a text nor a function"),
+        ("module:function", "is a name: give the function itself"),
+    ],
+)
+def test_what_is_no_function_of_a_message_is_refused(when: object, why: str) -> None:
+    with pytest.raises(BadOptions, match=why):
+        GroupChat(NAMES, selection="flow", flow=flow(Edge("a", "b", when=when)))
+
+
+def test_of_the_functions_of_a_flow_the_record_has_the_names() -> None:
+    made = GroupChat(NAMES, selection="flow", flow=flow(Edge("a", "b", when=short))).options
+    again = options_of(rules_of(made), made.members).flow
+    assert again is not None
+    assert again.edges[0].function == f"{__name__}:short"
+    assert problem(again, NAMES) == ""
+
+
+@pytest.mark.semantics("S3.7")
+async def test_a_coordinator_asks_the_functions_once_for_each_turn_and_one_that_fails_does_not_hold(
+    join: Join, held: Open
+) -> None:
+    asked: list[str] = []
+
+    def again(message: ChatMessage) -> bool:
+        asked.append(message.text)
+        return len(asked) < 2
+
+    def wrong(message: ChatMessage) -> bool:
+        raise ValueError(f"what is {message.text}?")
+
+    graph = flow(
+        ("a", "b"),
+        Edge("b", "a", when=again),
+        Edge("b", "c", when=wrong),
+        Edge("b", "d", otherwise=True),
+        start=("a",),
+        join={"a": "any"},
+    )
+    for name in NAMES:
+        Speaker(await join(name))
+    await held(options(*NAMES, selection="flow", flow=graph, max_rounds=20))
+    console = await join("console-1")
+    result, events = await hold(console)
+    assert (result.outcome, result.stop_reason) == ("ended", "the flow is complete")
+    assert [name for name, _ in said(events)] == ["user", "a", "b", "a", "b", "d"]
+    assert len(asked) == 2
+    whys = await console.request(COORDINATOR, "chat.why", ChatRef(chat="c1"), reply=list[Why])
+    fallbacks = [why.fallback for why in whys if why.fallback]
+    assert len(fallbacks) == 2
+    assert all("wrong raised ValueError: what is b at" in fallback for fallback in fallbacks)
+
+
+async def test_a_function_that_does_not_return_holds_up_nobody_for_long(join: Join, held: Open) -> None:
+    release = threading.Event()
+
+    def slow(_: ChatMessage) -> bool:
+        return release.wait(30)
+
+    graph = flow(Edge("a", "b", when=slow), Edge("a", "c", otherwise=True))
+    for name in NAMES:
+        Speaker(await join(name))
+    await held(options(*NAMES, selection="flow", flow=graph, turn_seconds=1))
+    try:
+        result, events = await hold(await join("console-1"))
+    finally:
+        release.set()
+    assert [name for name, _ in said(events)] == ["user", "a", "c"]
+    assert result.stop_reason == "the flow is complete"
 
 
 async def test_a_coordinator_holds_a_flow(join: Join, held: Open) -> None:

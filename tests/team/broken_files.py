@@ -438,6 +438,13 @@ BROKEN = [
     ),
     one("a flow without its table", '[chat]\nselection = "flow"\n', 2, "chat.selection", "a flow needs [chat.flow]"),
     one(
+        "a condition that is nowhere",
+        '[chat.flow]\nedges = [{ from = "a", to = "b", when = "nowhere:short" }]\n',
+        2,
+        "chat.flow.edges[0].when",
+        'there is no module "nowhere", neither beside the team file nor on the Python path',
+    ),
+    one(
         "a flow that nobody begins",
         '[chat.flow]\nedges = [{ from = "a", to = "b" }, { from = "b", to = "a" }]\n',
         1,

@@ -10,7 +10,7 @@ from rostra.agents.code.config import CodeExecution
 from rostra.agents.config import AgentConfig
 from rostra.agents.models.config import ModelConfig, Price
 from rostra.groupchat.check import check_options
-from rostra.protocol import Member
+from rostra.protocol import ChatMessage, Member
 from rostra.team.file import TeamFile
 from rostra.team.problems import BadTeam
 from rostra.team.tables import (
@@ -105,6 +105,23 @@ def test_a_broken_file_is_told_with_file_line_and_key(broken: Broken, place: Pat
     assert said == broken.problems
     assert {problem.file for problem in raised.value.problems} == {str(place)}
     assert str(raised.value).startswith(f"{place}:{broken.problems[0][0]}: ")
+
+
+def test_the_functions_of_a_flow_are_found_where_the_file_says_of_inner_chats_too(tmp_path: Path) -> None:
+    (tmp_path / "judges.py").write_text("def short(message):\n    return len(message.text) < 5\n")
+    flow = 'selection = "flow"\n{}flow.edges = [{{ from = "{}", to = "{}", when = "judges:{}" }}]\n'
+    text = (
+        f"[chat]\n{flow.format('', 'a', 'b', 'short')}"
+        '[agents.a]\nkind = "user_proxy"\n[agents.b]\nkind = "group_chat"\nmembers = ["c", "d"]\n'
+        '[agents.c]\nkind = "user_proxy"\n[agents.d]\nkind = "user_proxy"\n[agents.b.chat]\n'
+    )
+    options = TeamFile.loads(text + flow.format("", "c", "d", "short"), tmp_path / "x.toml").chat_options(load=True)
+    assert options.flow is not None
+    assert options.flow.edges[0].when(ChatMessage(content="yes"))
+    assert options.inner["b"].flow is not None
+    assert not options.inner["b"].flow.edges[0].when(ChatMessage(content="by no means"))
+    with pytest.raises(BadTeam, match='"judges" defines no "long"'):
+        TeamFile.loads(text + flow.format("", "c", "d", "long"), tmp_path / "x.toml")
 
 
 def test_a_key_that_is_found_is_never_repeated(place: Path) -> None:

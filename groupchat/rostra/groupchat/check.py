@@ -23,6 +23,9 @@ def check_options(options: ChatOptions) -> ChatOptions:
         raise BadOptions(f"selection: {options.selection!r} is no method; there are {', '.join(METHODS)}")
     if isinstance(options.selection, str) and options.selection.lower() == "flow" and options.flow is None:
         raise BadOptions("selection: flow needs a flow")
+    for edge in options.flow.edges if options.flow is not None else ():
+        if isinstance(edge.function, str) and edge.function:
+            raise BadOptions(f"flow: the edge from {edge.source}: when: {edge.function} is a name: give the function itself")
     wrong = flow_problem(options.flow, names) if options.flow is not None else ""
     if wrong:
         raise BadOptions(f"flow: {wrong}")

@@ -6,6 +6,7 @@ from rostra.protocol import Member
 
 from .auto import Dialogue
 from .candidates import Nobody
+from .flow import asks
 from .methods import METHODS
 from .options import ChatOptions
 from .rows import Row
@@ -16,7 +17,7 @@ from .votes import elected
 def wrong_choice(options: ChatOptions, situation: Situation, rows: Sequence[Row]) -> str:
     """Why whoever has the turns of these `rows` was not to speak, a sentence; empty: they were, or nobody can tell.
 
-    A selection function, and what members told of their tools, are on no record.
+    A selection function, the functions on a flow's edges, and what members told of their tools, are on no record.
     """
     row, why = rows[0], rows[0].why
     if why is None or situation.messages[-1].tool_calls or not set(situation.members) <= {m.name for m in options.members}:
@@ -24,6 +25,8 @@ def wrong_choice(options: ChatOptions, situation: Situation, rows: Sequence[Row]
     if why.method not in METHODS:
         return ""
     names = [one.speaker for one in rows]
+    if why.method == "flow" and options.flow is not None and asks(options.flow):
+        return ""
     if why.method == "flow":
         found = flowing(options.flow, situation) if options.flow is not None else None
         wanted = [choice.speaker for choice in found.choices[: situation.room]] if isinstance(found, Round) else []

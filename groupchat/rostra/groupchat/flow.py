@@ -4,9 +4,11 @@ An edge fires when its source has spoken (or passed) and its condition holds; wh
 of the edges that lead to it. Everything follows from the turns so far, so that a restart changes nothing.
 """
 
+import inspect
+import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,19 +20,36 @@ from .facts import SECOND_CHANCE, Facts
 from .stop import parse
 
 Join = Literal["all", "any"] | int
+Function = Callable[[ChatMessage], object]
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+
+
+def function_of(when: str) -> str:
+    """The `module:function` that a condition is; empty: it is an expression, or nothing."""
+    return when.strip() if _REFERENCE.match(when.strip()) else ""
 
 
 class Edge(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from", "target": "to"}):
-    """After `source`, `target` (or several): with `when`, an expression as for `stop`, only if it holds for what was said.
+    """After `source`, `target` (or several): with `when`, only if it holds for what was said.
 
-    `otherwise`: only if no edge of the source with a condition fires. `times`: this often at most; 0: always.
+    `when`: an expression as for `stop`, or a plain function of the message that must depend on nothing else, as it is asked again
+    after a restart; in a team file, and on record, that is its `module:function`. `otherwise`: only if no edge of the source with
+    a condition fires. `times`: this often at most; 0: always.
     """
 
     source: str
     target: str | tuple[str, ...]
-    when: str = ""
+    when: Any = ""
     otherwise: bool = False
     times: int = 0
+
+    @property
+    def function(self) -> Function | str:
+        """The function that `when` is, or that it names; empty: it is none."""
+        if not isinstance(self.when, str):
+            function: Function = self.when
+            return function
+        return function_of(self.when)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -76,18 +95,41 @@ class _Arrow(msgspec.Struct, frozen=True):
 
     source: str
     target: str
-    when: Condition | None
+    when: Condition | Function | str | None
+    """A text is a function that is not here: it holds for nothing."""
     otherwise: bool
     times: int
+
+
+Judge = Callable[[Function, Move], bool]
+"""Whether a function holds for what was said in a turn."""
+
+
+def asks(flow: Flow) -> bool:
+    """Whether functions decide about any edge."""
+    return any(edge.function for edge in flow.edges)
+
+
+def loaded(flow: Flow, load: Callable[[str], Function]) -> Flow:
+    """The flow with functions in place of their names; raises what `load` raises."""
+    edges = (
+        msgspec.structs.replace(edge, when=load(edge.function)) if edge.function and isinstance(edge.function, str) else edge
+        for edge in flow.edges
+    )
+    return msgspec.structs.replace(flow, edges=tuple(edges))
 
 
 def arrows(flow: Flow) -> list[_Arrow]:
     """The edges of a flow, one for each target; raises `StopError` for a condition that is none."""
     return [
-        _Arrow(edge.source, target, parse(edge.when) if edge.when.strip() else None, edge.otherwise, edge.times)
+        _Arrow(edge.source, target, _condition(edge), edge.otherwise, edge.times)
         for edge in flow.edges
         for target in edge.targets
     ]
+
+
+def _condition(edge: Edge) -> Condition | Function | str | None:
+    return edge.function or (parse(edge.when) if edge.when.strip() else None)
 
 
 def starts(flow: Flow) -> tuple[str, ...]:
@@ -99,8 +141,8 @@ def starts(flow: Flow) -> tuple[str, ...]:
 class _Marking:
     """Which edges have fired and wait for their target."""
 
-    def __init__(self, flow: Flow) -> None:
-        self.flow, self.arrows = flow, arrows(flow)
+    def __init__(self, flow: Flow, judge: "Judge | None" = None) -> None:
+        self.flow, self.arrows, self.judge = flow, arrows(flow), judge
         self.pending = set(starts(flow))
         self.tokens: Counter[int] = Counter()
         self.used: Counter[int] = Counter()
@@ -128,14 +170,21 @@ class _Marking:
         for number in self.into(name):
             self.tokens[number] = max(0, self.tokens[number] - 1) if self.flow.join.get(name, "all") == "all" else 0
 
-    def fire(self, speaker: str, message: ChatMessage | None) -> None:
-        out = [number for number, arrow in enumerate(self.arrows) if arrow.source == speaker and self._left(number)]
+    def fire(self, move: Move) -> None:
+        out = [number for number, arrow in enumerate(self.arrows) if arrow.source == move.speaker and self._left(number)]
         conditional = [number for number in out if self.arrows[number].when is not None]
-        holding = [number for number in conditional if _holds(self.arrows[number].when, message)]
+        holding = [number for number in conditional if self._holds(self.arrows[number].when, move)]
         plain = [number for number in out if number not in conditional and not (self.arrows[number].otherwise and holding)]
         for number in (*holding, *plain):
             self.tokens[number] += 1
             self.used[number] += 1
+
+    def _holds(self, when: Condition | Function | str | None, move: Move) -> bool:
+        if when is None or isinstance(when, str) or move.message is None:
+            return False
+        if isinstance(when, Condition):
+            return Watch(when).look(Facts(messages=1).with_message(move.message)) is not None
+        return bool(when(move.message)) if self.judge is None else self.judge(when, move)
 
     def _left(self, number: int) -> bool:
         return not self.arrows[number].times or self.used[number] < self.arrows[number].times
@@ -150,7 +199,7 @@ class _Marking:
                 self.consume(move.speaker)
         for move in moves:
             if move.state in ("done", "passed"):
-                self.fire(move.speaker, move.message)
+                self.fire(move)
 
     def enough(self, names: Sequence[str]) -> int:
         """How many of `names` must answer when all of them lead to one join, and to nothing else; 0: all."""
@@ -166,15 +215,14 @@ class _Marking:
         return need if need < len(names) else 0
 
 
-def _holds(condition: Condition | None, message: ChatMessage | None) -> bool:
-    if condition is None or message is None:
-        return False
-    return Watch(condition).look(Facts(messages=1).with_message(message)) is not None
+def ready(
+    flow: Flow, moves: Sequence[Move], members: Sequence[str], without: Collection[str] = (), judge: Judge | None = None
+) -> Ready:
+    """Who speaks after `moves`, in the order of the `members`, but for those `without` a turn.
 
-
-def ready(flow: Flow, moves: Sequence[Move], members: Sequence[str], without: Collection[str] = ()) -> Ready:
-    """Who speaks after `moves`, in the order of the `members`, but for those `without` a turn."""
-    marking = _Marking(flow)
+    `judge` asks the functions; without it they are called, and raise what they raise.
+    """
+    marking = _Marking(flow, judge)
     together: list[Move] = []
     for move in moves:
         if together and move.begun != together[0].begun:
@@ -194,11 +242,10 @@ def problem(flow: Flow, names: Sequence[str]) -> str:
         for name in (edge.source, *edge.targets):
             if name not in names:
                 return f"{name!r} is no member"
-        try:
-            parse(edge.when) if edge.when.strip() else None
-        except StopError as error:
-            return f"the edge from {edge.source}: when: {error}"
-        if edge.when.strip() and edge.otherwise:
+        wrong = _wrong_condition(edge)
+        if wrong:
+            return f"the edge from {edge.source}: when: {wrong}"
+        if (edge.function or edge.when.strip()) and edge.otherwise:
             return f"the edge from {edge.source} has both `when` and `otherwise`"
         if edge.times < 0:
             return f"the edge from {edge.source}: times is 0 or more"
@@ -212,6 +259,19 @@ def problem(flow: Flow, names: Sequence[str]) -> str:
     if not starts(flow):
         return "everybody is led to by somebody: say who speaks first with `start`"
     return _unreached(flow)
+
+
+def _wrong_condition(edge: Edge) -> str:
+    function = edge.function
+    if isinstance(function, str):
+        try:
+            _condition(edge)
+        except StopError as error:
+            return str(error)
+        return ""
+    if not callable(function):
+        return "it is neither a text nor a function"
+    return "an async function is no condition" if inspect.iscoroutinefunction(function) else ""
 
 
 def _unreached(flow: Flow) -> str:

@@ -17,16 +17,22 @@ _LEFT_OUT = ("members", "selection", "people", "inner", "stop_function")
 def rules_of(options: ChatOptions) -> dict[str, Any]:
     """What of the options is data; the members are in the settings of the chat."""
     names = [name for name in options.__struct_fields__ if name not in _LEFT_OUT]
-    plain: dict[str, Any] = {name: msgspec.to_builtins(getattr(options, name)) for name in names}
+    plain: dict[str, Any] = {name: msgspec.to_builtins(getattr(options, name), enc_hook=_named) for name in names}
     plain["selection"] = options.selection if isinstance(options.selection, str) else CALLABLE
     plain["team"] = [member.name for member in options.members]
     return plain
 
 
+def _named(function: Any) -> str:
+    """A function on the edge of a flow, by its name alone."""
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{module or CALLABLE}:{name.replace('<locals>.', '').replace('<lambda>', 'function')}"
+
+
 def options_of(rules: dict[str, Any], members: Iterable[Member]) -> ChatOptions:
     """The options again; raises `msgspec.ValidationError` for what `rules_of` has not made.
 
-    A selection function is lost: the rotation stands for it.
+    A selection function is lost, the rotation stands for it; of the functions on a flow's edges the names are left.
     """
     known = {member.name: member for member in members}
     team = tuple(known.get(name, Member(name=name)) for name in rules.get("team", known))

@@ -11,7 +11,7 @@ from rostra.protocol.chat import Why
 from rostra.protocol.people import Asking
 
 from .candidates import Candidates, Nobody, narrow
-from .flow import Flow, Move, ready
+from .flow import Flow, Judge, Move, ready
 from .mentions import mentioned
 from .options import ChatOptions
 
@@ -137,13 +137,13 @@ def handed(messages: Sequence[ChatMessage], last_speaker: str, candidates: Seque
     return candidates[0], "the first, as nobody has the floor", fallback
 
 
-def flowing(flow: Flow, situation: Situation) -> Round | Nobody:
-    """Who speaks next in a flow, all at once."""
-    found = ready(flow, situation.moves, situation.members, situation.muted)
+def flowing(flow: Flow, situation: Situation, judge: Judge | None = None) -> Round | Nobody:
+    """Who speaks next in a flow, all at once; `judge`: see `ready`."""
+    found = ready(flow, situation.moves, situation.members, situation.muted, judge)
     if found.failed:
         return Nobody("member_failed", f"everyone whose turn it is in the flow failed: {', '.join(found.failed)}")
     if not found.names:
-        waits = ready(flow, situation.moves, situation.members)
+        waits = ready(flow, situation.moves, situation.members, judge=judge)
         muted = [name for name in waits.names if name in situation.muted]
         if muted:
             return Nobody("muted", f"only members that are muted could speak: {', '.join(muted)}")

@@ -17,6 +17,8 @@ from rostra.protocol.vote import vote
 from .auto import Dialogue
 from .candidates import Candidates, Nobody
 from .facts import SECOND_CHANCE, plausible
+from .flow import asks
+from .judging import Judging
 from .methods import METHODS
 from .options import ChatOptions
 from .roster import Roster
@@ -69,11 +71,13 @@ class Selector:
     ) -> None:
         self._options, self._names, self._roster, self._client, self._ask = options, names, roster, client, ask
         self._turn = turn
+        functions = options.flow is not None and asks(options.flow)
+        self._judging = Judging(options.flow, options.turn_seconds) if options.flow is not None and functions else None
 
     def at_once(self, situation: Situation) -> Chosen | Round | Unchosen | None:
         """The choice, when nobody has to be asked for it: no model, person, function, or member; None: `select` asks."""
         selection = situation.selection or self._options.selection
-        if situation.polls or callable(selection):
+        if situation.polls or callable(selection) or (self._judging is not None and selection.lower() == "flow"):
             return None
         found = self._by_rules(situation, _Draft(selection.lower()))
         return None if isinstance(found, Candidates) else found
@@ -93,6 +97,9 @@ class Selector:
             done = await self._by_function(selection, situation, draft)
             if done is not None:
                 return done
+        if draft.method == "flow" and self._judging is not None:
+            following = await self._judging.next(situation)
+            return following if isinstance(following, Round) else Unchosen(following.outcome, following.reason)
         found = self._by_rules(situation, draft)
         if not isinstance(found, Candidates):
             return found

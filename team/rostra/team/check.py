@@ -310,8 +310,12 @@ class _Checks:
             if self.tables.chat.selection.lower() == "flow":
                 self._say(("chat", "selection"), "a flow needs [chat.flow]")
             return
+        made = msgspec.convert(msgspec.to_builtins(flow), Flow)
+        for number, edge in enumerate(made.edges):
+            if isinstance(edge.function, str) and edge.function:
+                self._reference((*path, "edges", number, "when"), edge.function)
         if not any(found[: len(path)] == path for found, _ in self.found):
-            wrong = flow_problem(msgspec.convert(msgspec.to_builtins(flow), Flow), inner.outside(self.tables))
+            wrong = flow_problem(made, inner.outside(self.tables))
             if wrong:
                 self._say(path, wrong)
 

@@ -121,11 +121,12 @@ class TeamFile(msgspec.Struct, frozen=True):
 
     def _options(self, chat: ChatTable, names: Collection[str], load: bool) -> "ChatOptions":
         """How one chat is held, between these agents."""
-        from rostra.groupchat.flow import Flow
+        from rostra.groupchat.flow import Flow, loaded
         from rostra.groupchat.options import ChatOptions, SelectorOptions, Transitions
 
         selection: Any = chat.selection
         stop_function: Any = None
+        flow = None if chat.flow is None else msgspec.convert(msgspec.to_builtins(chat.flow), Flow)
         if load:
             from rostra.agents.loading import load as load_object
 
@@ -133,6 +134,8 @@ class TeamFile(msgspec.Struct, frozen=True):
                 selection = load_object(selection, self.base)
             if chat.stop_function:
                 stop_function = load_object(chat.stop_function, self.base)
+            if flow is not None:
+                flow = loaded(flow, lambda reference: load_object(reference, self.base))
         given = chat.transitions
         members = {member.name: member for member in self.members()}
         return ChatOptions(
@@ -150,7 +153,7 @@ class TeamFile(msgspec.Struct, frozen=True):
             seed=chat.seed,
             selector_model=next((name for name in ("selector", "default") if name in self.tables.models), ""),
             people=self.people() & set(names),
-            flow=None if chat.flow is None else msgspec.convert(msgspec.to_builtins(chat.flow), Flow),
+            flow=flow,
             stop_function=stop_function,
             clear_history=chat.clear_history,
             selector=msgspec.convert(msgspec.to_builtins(chat.selector), SelectorOptions),

@@ -7,6 +7,7 @@ import msgspec
 
 from rostra.groupchat.check import check_options
 from rostra.groupchat.errors import BadOptions
+from rostra.groupchat.flow import function_of, loaded
 from rostra.groupchat.options import ChatOptions
 
 from . import references, shapes
@@ -62,13 +63,17 @@ def _selections(tables: TeamTables, base: File) -> Iterator[tuple[Path, str]]:
     for name, agent in tables.agents.items():
         if agent.kind != "group_chat" or agent.chat is None:
             continue
-        named = {"selection": agent.chat.selection, "stop_function": agent.chat.stop_function}
-        for key, reference in named.items():
-            if ":" in reference or (key == "stop_function" and reference):
-                try:
-                    references.check(reference, base)
-                except references.BadReference as error:
-                    yield ("agents", name, "chat", key), str(error)
+        here: Path = ("agents", name, "chat")
+        named: dict[Path, str] = {(*here, "stop_function"): agent.chat.stop_function}
+        if ":" in agent.chat.selection:
+            named[(*here, "selection")] = agent.chat.selection
+        for number, edge in enumerate(agent.chat.flow.edges if agent.chat.flow else ()):
+            named[(*here, "flow", "edges", number, "when")] = function_of(edge.when)
+        for path, reference in named.items():
+            try:
+                references.check(reference, base) if reference else None
+            except references.BadReference as error:
+                yield path, str(error)
 
 
 def _rules(tables: TeamTables, base: File) -> Iterator[tuple[Path, str]]:
@@ -79,9 +84,11 @@ def _rules(tables: TeamTables, base: File) -> Iterator[tuple[Path, str]]:
     places: dict[Path, ChatOptions] = {("agents", name, "chat"): inner for name, inner in options.inner.items()}
     places[("chat",)] = msgspec.structs.replace(options, inner={})
     for path, chat in places.items():
-        function = isinstance(chat.selection, str) and ":" in chat.selection  # which is not imported here
+        # The functions are not imported here.
+        selection = "round_robin" if isinstance(chat.selection, str) and ":" in chat.selection else chat.selection
+        flow = loaded(chat.flow, lambda _: bool) if chat.flow is not None else None
         try:
-            check_options(msgspec.structs.replace(chat, selection="round_robin") if function else chat)
+            check_options(msgspec.structs.replace(chat, selection=selection, flow=flow))
         except BadOptions as error:
             yield path, str(error)
 

@@ -52,7 +52,11 @@ class EdgeTable(Table, frozen=True, rename={"source": "from", "target": "to"}):
     source: Annotated[str, Meta(description="Who has spoken.")]
     target: Annotated[str | tuple[str, ...], Meta(description="Who speaks after that; several: all of them at once.")]
     when: Annotated[
-        str, Meta(description="Only if this holds for what was said; an expression as for `stop`.", examples=['text("REJECT")'])
+        str,
+        Meta(
+            description="Only if this holds for what was said: an expression as for `stop`, or `module:function`.",
+            examples=['text("REJECT")'],
+        ),
     ] = ""
     otherwise: Annotated[bool, Meta(description="Only if no edge of the same speaker with `when` leads on.")] = False
     times: Annotated[int, Meta(ge=0, description="This often at most: the end of a loop; 0: always.")] = 0
