@@ -8,22 +8,28 @@ from .clock import wall_ms
 
 ID_SIZE = 16
 _DRAWN = 64
-"""Identifiers for which randomness is drawn at once: asking the system for it takes as long as all the rest."""
-_random: deque[bytes] = deque()
-os.register_at_fork(after_in_child=_random.clear)  # no two processes may go on with the same
+"""Identifiers whose random parts are drawn at once: asking the system for one takes as long as all the rest."""
+_FREE = int.from_bytes(bytes.fromhex("0fff3fffffffffffffff") * _DRAWN, "big")
+_FIXED = int.from_bytes(bytes.fromhex("70008000000000000000") * _DRAWN, "big")
+"""Version and variant, and the bits that are left, in all of them."""
+_tails: deque[bytes] = deque()
+os.register_at_fork(after_in_child=_tails.clear)  # no two processes may go on with the same
 
 
 def new_id() -> bytes:
     """A fresh identifier, 16 bytes."""
     try:
-        tail = bytearray(_random.pop())
+        tail = _tails.pop()  # in one step, for it may be called by several threads
     except IndexError:
-        drawn = os.urandom(10 * _DRAWN)
-        _random.extend(drawn[at : at + 10] for at in range(0, len(drawn), 10))
-        tail = bytearray(os.urandom(10))
-    tail[0] = 0x70 | (tail[0] & 0x0F)
-    tail[2] = 0x80 | (tail[2] & 0x3F)
+        tail, *others = _draw()
+        _tails.extend(others)
     return wall_ms().to_bytes(6, "big") + tail
+
+
+def _draw() -> list[bytes]:
+    size = 10 * _DRAWN
+    drawn = (int.from_bytes(os.urandom(size), "big") & _FREE | _FIXED).to_bytes(size, "big")
+    return [drawn[at : at + 10] for at in range(0, size, 10)]
 
 
 def text_id(raw: bytes) -> str:
