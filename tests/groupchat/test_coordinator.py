@@ -22,7 +22,7 @@ from rostra.protocol import (
 )
 from rostra.protocol.chat import ChatInfo, ChatRef, ChatSay, ChatStart, Verdict
 
-from .team import Join, Open, Speaker, hold, info, options, said, start
+from .team import Join, Open, Slow, Speaker, hold, info, options, said, start
 
 
 async def test_several_chats_are_held_at_once(join: Join, held: Open) -> None:
@@ -63,27 +63,18 @@ async def test_history_comes_in_pages(join: Join, held: Open) -> None:
 
 
 async def test_an_operator_stops_a_chat_and_the_open_turn_is_cancelled(join: Join, held: Open) -> None:
-    reached, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def endless(_: Turn) -> TurnReply:
-        reached.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-        raise AssertionError
-
-    Speaker(await join("a"), endless)
+    slow = Slow()
+    Speaker(await join("a"), slow)
     Speaker(await join("b"))
     await held(options("a", "b"))
     console = await join("console-1")
     await start(console, chat="c1")
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(slow.reached.wait(), 10)
     ended = await console.request(COORDINATOR, "chat.stop", ChatRef(chat="c1", reason="enough"), reply=ChatInfo)
     assert (ended.state, ended.speaker) == ("ended", "")
     assert ended.result is not None
     assert (ended.result.outcome, ended.result.stop_reason) == ("stopped", "enough")
-    await asyncio.wait_for(cancelled.wait(), 10)
+    await asyncio.wait_for(slow.cancelled.wait(), 10)
     verdict = await console.request(COORDINATOR, "chat.verify", ChatRef(chat="c1"), reply=Verdict)
     assert verdict.intact
     with pytest.raises(Refused):
@@ -109,11 +100,7 @@ async def test_the_termination_message_is_in_the_transcript_and_published(join: 
 
 
 async def test_time_ends_a_chat_in_the_middle_of_a_turn(join: Join, held: Open) -> None:
-    async def endless(_: Turn) -> TurnReply:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    Speaker(await join("a"), endless)
+    Speaker(await join("a"), Slow())
     Speaker(await join("b"))
     await held(options("a", "b", budget=Budget(seconds=0.3)))
     result, _ = await hold(await join("console-1"))

@@ -24,7 +24,7 @@ from rostra.protocol import (
 from rostra.protocol.chat import ChatControl, ChatEvent, ChatInfo, ChatRef, InboxAnswer, InboxItem, Record, Verdict
 from rostra.protocol.people import Asking, InboxRef
 
-from .team import Asker, Join, Speaker, events_until_result, holding, info, options, start
+from .team import Asker, Join, Slow, Speaker, events_until_result, holding, info, options, start
 
 BOUND = "a" * 64
 
@@ -206,11 +206,7 @@ async def test_the_time_that_a_person_takes_is_not_the_members(join: Join, tmp_p
 
 
 async def test_a_member_that_is_silent_without_asking_anybody_is_given_up(join: Join, tmp_path: Path) -> None:
-    async def silent(turn: Turn) -> TurnReply:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    Speaker(await join("a"), silent)
+    Speaker(await join("a"), Slow())
     Speaker(await join("b"))
     console = await join("console-1")
     chosen = options("a", "b", max_rounds=2, turn_seconds=0.3, turn_retries=0)
@@ -249,13 +245,7 @@ async def test_a_budget_is_extended_through_the_inbox_also_after_a_restart(join:
 
 
 async def test_another_method_of_selection_holds_from_the_next_turn_on_and_after_a_restart(join: Join, tmp_path: Path) -> None:
-    reached, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(turn: Turn) -> TurnReply:
-        reached.set()
-        await go.wait()
-        return TurnReply(message=ChatMessage(content="a"))
-
+    slow = Slow()
     Speaker(await join("a"), slow)
     for name in ("b", "c"):
         Speaker(await join(name))
@@ -263,11 +253,11 @@ async def test_another_method_of_selection_holds_from_the_next_turn_on_and_after
     chosen = options("a", "b", "c", max_rounds=4)
     async with holding(join, tmp_path, chosen), console.subscribe("inbox") as inbox:
         await start(console, chat="c1")
-        await asyncio.wait_for(reached.wait(), 20)
+        await asyncio.wait_for(slow.reached.wait(), 20)
         wish = ChatControl(chat="c1", selection="Manual")
         changed: ChatInfo = await console.request(COORDINATOR, "chat.selection", wish, reply=ChatInfo)
         assert changed.selection == "manual"
-        go.set()
+        slow.go.set()
         first = await asked(inbox)
         assert (await item(console, first.question)).question.kind == "speaker"
     async with holding(join, tmp_path, chosen), console.subscribe("inbox") as inbox, console.subscribe("chat.c1") as events:

@@ -10,34 +10,28 @@ from rostra.groupchat import Coordinator
 from rostra.protocol import COORDINATOR, Answer, ChatMessage, Client, Question, Refused, TimedOut, Transport, Turn, TurnReply
 from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatSay, InboxAnswer, InboxItem
 
-from .team import Join, Open, Speaker, coordinator, events_until_result, hold, info, options, said, start
+from .team import Join, Open, Slow, Speaker, coordinator, events_until_result, hold, info, options, said, start
 
 
 async def test_what_a_person_says_follows_the_open_turn_and_is_seen_by_the_next_speaker(join: Join, held: Open) -> None:
-    reached, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(turn: Turn) -> TurnReply:
-        reached.set()
-        await go.wait()
-        return TurnReply(message=ChatMessage(content="slow"))
-
+    slow = Slow()
     Speaker(await join("a"), slow)
     b = Speaker(await join("b"))
     await held(options("a", "b", max_rounds=4))
     console = await join("console-1")
     async with console.subscribe("chat.c1") as events:
         await start(console, chat="c1")
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(slow.reached.wait(), 10)
         saying = asyncio.create_task(
             console.request(COORDINATOR, "chat.say", ChatSay(chat="c1", content="mind the gap"), reply=ChatMessage)
         )
         await console.request(COORDINATOR, "chat.info", ChatRef(chat="c1"), reply=ChatInfo)  # the words have arrived
-        go.set()
+        slow.go.set()
         message = await saying
         seen = await events_until_result(events)
     assert (message.sequence, message.name) == (3, "user")
-    assert said(seen) == [("user", "the task"), ("a", "slow"), ("user", "mind the gap"), ("b", "b at 4")]
-    assert [one.text for one in b.turns[0].messages] == ["the task", "slow", "mind the gap"]
+    assert said(seen) == [("user", "the task"), ("a", "slow at 2"), ("user", "mind the gap"), ("b", "b at 4")]
+    assert [one.text for one in b.turns[0].messages] == ["the task", "slow at 2", "mind the gap"]
 
 
 @pytest.mark.semantics("S4.15")
@@ -151,18 +145,12 @@ async def test_a_question_answered_while_the_chat_lies_down_wakes_it_again(join:
 
 @pytest.mark.parametrize("name", ["", "System", "everyone", "a b"])
 async def test_words_come_from_somebody_with_a_name(join: Join, held: Open, name: str) -> None:
-    reached = asyncio.Event()
-
-    async def endless(_: Turn) -> TurnReply:
-        reached.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    Speaker(await join("a"), endless)
+    slow = Slow()
+    Speaker(await join("a"), slow)
     Speaker(await join("b"))
     await held(options("a", "b"))
     console = await join("console-1")
     await start(console, chat="c1")
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(slow.reached.wait(), 10)
     with pytest.raises(Refused):
         await console.request(COORDINATOR, "chat.say", ChatSay(chat="c1", content="x", name=name), reply=ChatMessage)

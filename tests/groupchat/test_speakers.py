@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from rostra.protocol import COORDINATOR, GATEWAY, ChatMessage, Incoming, Service, Turn, TurnReply, Usage
+from rostra.protocol import COORDINATOR, GATEWAY, ChatMessage, Incoming, Service, Usage
 from rostra.protocol.chat import ChatEvent, ChatRef, InboxAnswer, InboxItem, Why
 from rostra.protocol.completion import Completion, CompletionRequest
 
-from .team import Join, Open, Speaker, events_until_result, hold, info, options, said, start
+from .team import Join, Open, Slow, Speaker, events_until_result, hold, info, options, said, start
 
 
 @pytest.mark.semantics("S2.13", "S4.13")
@@ -86,19 +86,13 @@ async def test_a_function_selects_in_a_thread_and_what_it_does_wrong_is_mended(j
 
 
 async def test_why_tells_of_the_open_turn_too(join: Join, held: Open) -> None:
-    reached = asyncio.Event()
-
-    async def endless(_: Turn) -> TurnReply:
-        reached.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    Speaker(await join("a"), endless)
+    slow = Slow()
+    Speaker(await join("a"), slow)
     Speaker(await join("b"))
     await held(options("a", "b"))
     console = await join("console-1")
     await start(console, chat="c1")
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(slow.reached.wait(), 10)
     (why,) = await console.request(COORDINATOR, "chat.why", ChatRef(chat="c1", sequence=2), reply=list[Why])
     assert (why.speaker, why.method, why.reason) == ("a", "round_robin", "next in rotation")
     assert (await info(console, "c1")).speaker == "a"

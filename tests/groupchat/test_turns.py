@@ -10,7 +10,7 @@ from rostra.groupchat import Coordinator
 from rostra.protocol import COORDINATOR, ChatMessage, Client, History, HistoryRequest, Refused, Transport, Turn, TurnReply
 from rostra.protocol.chat import ChatSay
 
-from .team import Join, Open, Speaker, coordinator, events_until_result, hold, info, options, said, start
+from .team import Join, Open, Slow, Speaker, coordinator, events_until_result, hold, info, options, said, start
 
 
 async def test_members_speak_in_rotation_until_the_rounds_are_used_up(join: Join, held: Open) -> None:
@@ -79,11 +79,7 @@ async def test_a_chat_of_members_that_all_fail_ends_with_that_outcome(join: Join
 
 
 async def test_a_silent_member_is_given_up_at_its_deadline(join: Join, held: Open) -> None:
-    async def silent(_: Turn) -> TurnReply:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    Speaker(await join("a"), silent)
+    Speaker(await join("a"), Slow())
     Speaker(await join("b"))
     await held(options("a", "b", max_rounds=2, turn_seconds=0.2, turn_retries=1))
     _, events = await hold(await join("console-1"))
@@ -103,21 +99,15 @@ async def test_an_absent_member_is_skipped_when_the_options_say_so(join: Join, h
 async def test_a_member_that_died_in_its_turn_gets_the_same_turn_when_it_is_back(
     join: Join, held: Open, transport: Callable[[], Transport]
 ) -> None:
-    reached, first_ids = asyncio.Event(), []
-
-    async def dies(_: Turn) -> TurnReply:
-        reached.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
+    slow = Slow()
     Speaker(await join("b"))
     await held(options("a", "b", max_rounds=2))
     watcher = await join("console-1")
     async with Client(transport(), name="a") as doomed:
-        first = Speaker(doomed, dies)
+        first = Speaker(doomed, slow)
         async with watcher.subscribe("chat.c1") as events:
             await start(watcher, chat="c1")
-            await asyncio.wait_for(reached.wait(), 10)
+            await asyncio.wait_for(slow.reached.wait(), 10)
             first_ids = first.ids
             await doomed._transport.aclose()  # no BYE: it is dead, not gone
             back = Speaker(await join("a"))
@@ -130,13 +120,7 @@ async def test_a_member_that_died_in_its_turn_gets_the_same_turn_when_it_is_back
 async def test_a_chat_goes_on_with_the_same_turn_under_a_new_coordinator(
     join: Join, tmp_path: Path, transport: Callable[[], Transport]
 ) -> None:
-    reached, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(turn: Turn) -> TurnReply:
-        reached.set()
-        await go.wait()
-        return TurnReply(message=ChatMessage(content=f"at {turn.sequence}"))
-
+    slow = Slow()
     Speaker(await join("a"))
     member = Speaker(await join("b"), slow)
     console = await join("console-1")
@@ -146,10 +130,10 @@ async def test_a_chat_goes_on_with_the_same_turn_under_a_new_coordinator(
             old = Coordinator(client, chosen, tmp_path / "chats.db")
             await old.start()
             await start(console, chat="c1")
-            await asyncio.wait_for(reached.wait(), 10)
+            await asyncio.wait_for(slow.reached.wait(), 10)
             await old.aclose()
         new = await coordinator(join, tmp_path / "chats.db", chosen)
-        go.set()
+        slow.go.set()
         seen = await events_until_result(events)
         found = await info(console, "c1")
         await new.aclose()
