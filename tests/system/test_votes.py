@@ -114,23 +114,25 @@ from rostra.protocol.messages import Reply
 address, name = sys.argv[1:]
 
 async def main():
-    async with Client.connect(address, name=name) as client:
-        def send(request, choices):  # whatever the session makes of it
-            client._transport.send(request.sender.encode(), encode_head(Reply(request.id)), encode_body(Ballot(choices=choices)))
+    client = Client.connect(address, name=name)
 
-        async def vote(wish, request):
-            said = json.loads(wish.proposal.text).get(name, "-")
-            if said == "late":
-                asyncio.get_running_loop().call_later(wish.proposal.seconds + 0.2, send, request, wish.proposal.options[:1])
-                await asyncio.Event().wait()
-            first, _, second = said.partition("+")
-            choices = () if first == "-" else tuple(first.split(">"))
-            if second:  # two ballots
-                send(request, choices)
-                send(request, (second,))
-            return Ballot(choices=choices)
+    def send(request, choices):  # whatever the session makes of it
+        client._transport.send(request.sender.encode(), encode_head(Reply(request.id)), encode_body(Ballot(choices=choices)))
 
-        Service(client, concurrency=64).method("vote", VoteRequest, vote)
+    async def vote(wish, request):
+        said = json.loads(wish.proposal.text).get(name, "-")
+        if said == "late":
+            asyncio.get_running_loop().call_later(wish.proposal.seconds + 0.2, send, request, wish.proposal.options[:1])
+            await asyncio.Event().wait()
+        first, _, second = said.partition("+")
+        choices = () if first == "-" else tuple(first.split(">"))
+        if second:  # two ballots
+            send(request, choices)
+            send(request, (second,))
+        return Ballot(choices=choices)
+
+    Service(client, concurrency=64).method("vote", VoteRequest, vote)  # before anybody can ask
+    async with client:
         await client.ended
 
 asyncio.run(main())

@@ -29,3 +29,8 @@ def test_the_fork_server_loads_nothing_heavy() -> None:
 
 def test_reading_a_team_file_loads_nothing_heavy() -> None:
     assert not loaded_by("import rostra.team.check, rostra.team.file, rostra.team.supervisor") & set(HEAVY)
+
+
+def test_checking_a_team_file_loads_what_connects_to_nothing() -> None:
+    loaded = loaded_by("import rostra.team.check, rostra.team.file, rostra.console.exits, rostra.console.texts")
+    assert not loaded & {*HEAVY, "asyncio", "zmq"}

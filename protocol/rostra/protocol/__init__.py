@@ -1,4 +1,10 @@
-"""The ground floor: names, frames, messages, errors, the session of a peer, and the client that drives it."""
+"""The ground floor: names, frames, messages, errors, the session of a peer, and the client that drives it.
+
+What needs an event loop or ZeroMQ is loaded when it is first used: whoever only reads a team file connects to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .address import events_address
 from .chat import (
@@ -14,7 +20,6 @@ from .chat import (
     TurnReply,
     Usage,
 )
-from .client import Client
 from .directory import BrokerStats, Peer, Presence
 from .effects import Incoming, Lettered
 from .errors import (
@@ -37,13 +42,27 @@ from .errors import (
     TooLarge,
     Unsupported,
 )
-from .keys import KeyRing, NoKey
 from .names import BROKER, COORDINATOR, GATEWAY
-from .service import Service
-from .subscription import ReceivedEvent, Subscription
 from .transport import Listener, Transport
 from .voting import BadProposal, Ballot, Proposal, Tally
-from .zmq_transport import ZmqTransport, open_transport
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .keys import KeyRing, NoKey
+    from .service import Service
+    from .subscription import ReceivedEvent, Subscription
+    from .zmq_transport import ZmqTransport, open_transport
+
+_HOMES = {
+    "Client": "client",
+    "KeyRing": "keys",
+    "NoKey": "keys",
+    "ReceivedEvent": "subscription",
+    "Service": "service",
+    "Subscription": "subscription",
+    "ZmqTransport": "zmq_transport",
+    "open_transport": "zmq_transport",
+}
 
 __all__ = [
     "BROKER",
@@ -99,3 +118,15 @@ __all__ = [
     "events_address",
     "open_transport",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,6 +11,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 LOG_BYTES = 1024 * 1024
 """A log file larger than this is put aside when its process starts."""
+_libc = ctypes.CDLL(None)
+"""Opened once: each opening makes a class of its own, which a forked process would not share."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -67,4 +69,4 @@ def notify(address: str, message: str) -> None:
 
 
 def _prctl(option: int, value: int | bytes) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    _libc.prctl(option, value, 0, 0, 0)

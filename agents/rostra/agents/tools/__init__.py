@@ -1,7 +1,26 @@
-"""Functions that models call."""
+"""Functions that models call.
 
-from .function_tool import FunctionTool, tool
-from .signature import BadTool
-from .toolbox import ToolBox, tool_message
+Everything is loaded when it is first used: whoever reads a team file needs the tables of the tools, and not the tools.
+"""
+
+from typing import TYPE_CHECKING
+
+from rostra.agents.lazily import lazily
+
+if TYPE_CHECKING:
+    from .function_tool import FunctionTool, tool
+    from .signature import BadTool
+    from .toolbox import ToolBox, tool_message
+
+_HOMES = {
+    "BadTool": "signature",
+    "FunctionTool": "function_tool",
+    "ToolBox": "toolbox",
+    "tool": "function_tool",
+    "tool_message": "toolbox",
+}
 
 __all__ = ["BadTool", "FunctionTool", "ToolBox", "tool", "tool_message"]
+
+
+__getattr__ = lazily(__name__, _HOMES)
