@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rostra.protocol import ChatMessage
-from rostra.protocol.frames import encode_body
+from rostra.protocol.errors import BadMessage
+from rostra.protocol.frames import decode_body, encode_body
 from rostra.protocol.redaction import HELD, Pieces, Redactor, secrets_of, secrets_of_url
 
 PASSWORD = "correct horse battery"
@@ -60,6 +61,14 @@ def test_a_body_is_masked_at_any_depth_and_stays_a_body() -> None:
     assert masked.content == [{"type": "text", "text": "it is ***"}]
     assert masked.metadata == {"a": [1, {"b": "***"}]}
     assert REDACTOR.struct(message) == masked
+
+
+def test_a_body_that_is_nested_beyond_every_limit_is_left_to_those_who_refuse_it() -> None:
+    for depth in (500, 700, 1500):
+        body = b"\x91" * depth + encode_body("Bearer abcdefghijklmnopqrstuvwxyz012345")
+        assert Redactor().body(body) == body
+        with pytest.raises(BadMessage):
+            decode_body(body)
 
 
 def test_a_body_without_secrets_is_the_very_same() -> None:

@@ -92,9 +92,9 @@ class Redactor:
             return body
         try:
             value = msgspec.msgpack.decode(body)
+            masked = self.value(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return body  # no body that any of ours would take
-        masked = self.value(value)
         return body if masked == value else msgspec.msgpack.encode(masked)
 
     def _suspicious(self, body: bytes) -> bool:
