@@ -15,18 +15,19 @@ import asyncio, sys
 from rostra.protocol import ChatMessage, Client, Service
 
 async def main(address, name, shared):
-    async with Client.connect(address, name=name, shared=shared) as client:
-        service = Service(client)
+    client = Client.connect(address, name=name, shared=shared)
+    service = Service(client)
 
-        async def ask(message, request):
-            if message.text == "sleep":
-                await asyncio.sleep(3600)
-            if message.text == "hang":
-                import time
-                time.sleep(3600)
-            return ChatMessage(content=message.text.upper(), name=name)
+    async def ask(message, request):
+        if message.text == "sleep":
+            await asyncio.sleep(3600)
+        if message.text == "hang":
+            import time
+            time.sleep(3600)
+        return ChatMessage(content=message.text.upper(), name=name)
 
-        service.method("ask", ChatMessage, ask)
+    service.method("ask", ChatMessage, ask)  # before anybody can ask
+    async with client:
         await client.ended
 
 asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3] == "shared"))
