@@ -10,7 +10,7 @@ from .lives import lived, mail_life, session_life
 
 @pytest.mark.timeout(36_000)
 def test_mail_is_neither_lost_nor_doubled_nor_out_of_order(tell: Callable[[str], None]) -> None:
-    seeds = sized(2_000, 100_000)
+    seeds = sized(2_000, 50_000)
     counts = lived(mail_life, range(seeds))
     assert counts["letters confirmed"] > seeds
     told = ", ".join(f"{value:,} {name}" for name, value in counts.items())
@@ -19,6 +19,6 @@ def test_mail_is_neither_lost_nor_doubled_nor_out_of_order(tell: Callable[[str],
 
 @pytest.mark.timeout(36_000)
 def test_calls_end_and_events_come_once_or_are_counted(tell: Callable[[str], None]) -> None:
-    seeds = sized(2_000, 100_000)
+    seeds = sized(2_000, 50_000)
     counts = lived(session_life, range(100_000, 100_000 + seeds))
     tell(f"simulation of requests and events: {seeds:,} seeds, 0 violations; {counts['steps']:,} steps")
