@@ -5,7 +5,7 @@ Everything is loaded when it is first used: a process imports only what it needs
 
 from typing import TYPE_CHECKING
 
-from .lazily import lazily
+from rostra.protocol.lazily import lazily
 
 if TYPE_CHECKING:
     from .actor import Actor, Exit, serve
@@ -156,8 +156,4 @@ __all__ = [
 ]
 
 
-__getattr__ = lazily(__name__, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -3,8 +3,7 @@
 What needs an event loop or ZeroMQ is loaded when it is first used: whoever only reads a team file connects to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .address import events_address
 from .chat import (
@@ -42,6 +41,7 @@ from .errors import (
     TooLarge,
     Unsupported,
 )
+from .lazily import lazily
 from .names import BROKER, COORDINATOR, GATEWAY
 from .transport import Listener, Transport
 from .voting import BadProposal, Ballot, Proposal, Tally
@@ -120,13 +120,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _HOMES)

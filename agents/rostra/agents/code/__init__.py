@@ -5,7 +5,7 @@ What runs it is loaded when it is first used: most agents only need to know that
 
 from typing import TYPE_CHECKING
 
-from rostra.agents.lazily import lazily
+from rostra.protocol.lazily import lazily
 
 from .config import CodeExecution
 
@@ -18,4 +18,4 @@ __all__ = ["CodeBlock", "CodeExecution", "CodeRunner", "SandboxUnavailable", "fi
 
 _HOMES = {"CodeBlock": "blocks", "CodeRunner": "runner", "SandboxUnavailable": "job", "find_blocks": "blocks"}
 
-__getattr__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

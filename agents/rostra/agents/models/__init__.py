@@ -5,7 +5,7 @@ Names are imported when they are first used: an agent that asks the gateway does
 
 from typing import TYPE_CHECKING
 
-from rostra.agents.lazily import lazily
+from rostra.protocol.lazily import lazily
 
 if TYPE_CHECKING:
     from .base import ModelClient, ModelError
@@ -46,4 +46,4 @@ _HOMES = {
     "ScriptedModel": "scripted",
 }
 
-__getattr__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -5,7 +5,7 @@ Everything is loaded when it is first used: whoever reads a team file needs the 
 
 from typing import TYPE_CHECKING
 
-from rostra.agents.lazily import lazily
+from rostra.protocol.lazily import lazily
 
 if TYPE_CHECKING:
     from .function_tool import FunctionTool, tool
@@ -23,4 +23,4 @@ _HOMES = {
 __all__ = ["BadTool", "FunctionTool", "ToolBox", "tool", "tool_message"]
 
 
-__getattr__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazily(__name__, _HOMES)
