@@ -53,6 +53,32 @@ def test_the_newest_process_takes_the_name_and_the_older_is_told() -> None:
     assert bench.say(b"r1", Beat(1)) == [(b"r1", b"", Who(b"K" * 16))]
 
 
+@pytest.mark.requirement("R-HELLO-7")
+@pytest.mark.parametrize("seconds", [1.0, 1000.0])
+def test_who_slept_while_a_newer_process_took_its_name_does_not_take_it_back(seconds: float) -> None:
+    bench = Bench()
+    bench.join(b"r1", "anna")
+    bench.core.now += seconds
+    bench.core.tick()
+    bench.heard(bench.core.received(b"r2", b"", encode_head(Hello("anna", boot(b"r2"))), b""))
+    for route in (b"r1", b"r9"):
+        assert errors(bench.say(route, Hello("anna", boot(b"r1")))) == [(route, b"", "superseded")]
+    bench.say(b"r2", Bye())
+    assert errors(bench.say(b"r9", Hello("anna", boot(b"r1")))) == [(b"r9", b"", "superseded")], "it is the older one still"
+
+
+@pytest.mark.requirement("R-HELLO-5")
+def test_who_was_given_up_comes_back_when_nobody_took_its_name() -> None:
+    bench = Bench()
+    bench.join(b"r1", "anna")
+    bench.core.now += 1000.0
+    bench.core.tick()
+    assert bench.join(b"r1", "anna") == "anna"
+    bench.core.now += 1000.0
+    bench.core.tick()
+    assert isinstance(bench.say(b"r2", Hello("anna", boot(b"r1")))[0][2], Welcome)
+
+
 @pytest.mark.requirement("R-HELLO-5")
 @pytest.mark.parametrize("route", [b"r1", b"r9"])
 @pytest.mark.parametrize("shared", [False, True])

@@ -1,7 +1,6 @@
 """The broker's logic as a pure state machine: frames in, frames out; no socket, no clock (SPEC §7)."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -42,6 +41,7 @@ from .outputs import Output, ToDisk, ToPeer, short
 from .questions import Questions
 from .rates import Meters, refusal
 from .registry import Connection, Registry, replica_for
+from .succession import Succession
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,6 @@ TRY = 0.5
 HELD_SECONDS = 20.0
 """A replica of which nothing is heard about a request for so long does not work on it: the answer, or the cancel, was lost."""
 MAX_NUMBER = 2**63
-MAX_SUPERSEDED = 10_000
-"""Processes remembered that had to give way."""
 
 
 class Core:
@@ -70,7 +68,7 @@ class Core:
         self.routed = self.refused = self.unreached = 0
         self.now, self.wall_ms = now, 0
         self._meters = Meters()
-        self._superseded: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._succession = Succession()
         self._started = now
         self._out: list[Output] = []
         self.events = Events(self.boot, lambda output: self._out.append(output))
@@ -220,10 +218,7 @@ class Core:
             self.refused += 1
             self._send(route, Error(b"", "refused", short(error)))
             return
-        if (
-            name,
-            hello.boot,
-        ) in self._superseded:  # it slept, and has not heard of it; newer is who began later, not who spoke last
+        if self._succession.is_over(name, hello.boot):
             self._send(route, Error(b"", "superseded", f"a newer process is {name} now"))
             return
         before = self.registry.of_route(route)
@@ -242,10 +237,9 @@ class Core:
                     self._mail.left(other.route, self.now, died=False)
             elif not (other.shared and hello.shared):
                 self._send(other.route, Error(b"", "superseded", f"a newer process is {name} now"))
-                self._superseded[name, other.boot] = None
-                if len(self._superseded) > MAX_SUPERSEDED:
-                    self._superseded.popitem(last=False)
+                self._succession.took(name, hello.boot, of=other.boot)
                 self._drop(other, "superseded")
+        self._succession.took(name, hello.boot)
         if hello.shared and not again:
             connection.address = self.registry.replica_address(name)
         self.registry.add(connection, free=self._access.free(name))
@@ -259,6 +253,8 @@ class Core:
 
     def _drop(self, connection: Connection, state: State) -> None:
         self.registry.remove(connection)
+        if state == "lost" and not connection.shared:
+            self._succession.lost(connection.name, connection.boot)
         self._mail.left(connection.route, self.now, died=state in ("lost", "superseded"))
         self._lose(connection)
         self.events.presence(connection, state, self.wall_ms)
