@@ -10,7 +10,7 @@ from tests.conftest import until
 
 from rostra.agents.group_chat import task_of
 from rostra.protocol import COORDINATOR, ChatMessage, Refused
-from rostra.protocol.chat import ChatEvent, ChatInfo, ChatStart
+from rostra.protocol.chat import ChatEvent, ChatInfo, ChatRef, ChatStart
 from rostra.team import Team
 from rostra.team.places import Places
 
@@ -124,6 +124,20 @@ async def test_an_inner_chat_ends_with_the_one_around_it(nested: Path, places: P
                 raise AssertionError
         (nested.parent / "go").touch()
     assert (result.outcome, result.stop_reason) == ("stopped", "chat outer, which it is part of, is over")
+
+
+async def test_an_inner_chat_ends_with_the_turn_that_it_is(nested: Path, places: Places) -> None:
+    async with Team.load(nested, places=places) as team:
+        run = asyncio.create_task(team.run("money", chat="outer"))
+        await until(lambda: (nested.parent / "ann").exists())
+        inner = next(info.chat for info in await team.chats.all() if info.chat != "outer")
+        await team.chats.skip("outer", "no time")
+        info = await team.client.request(COORDINATOR, "chat.wait", ChatRef(chat=inner), reply=ChatInfo)
+        (nested.parent / "go").touch()
+        result = await run
+    assert [message.name for message in result.messages[:2]] == ["user", "chief"]
+    assert info.result is not None
+    assert (info.result.outcome, info.result.stop_reason) == ("stopped", "the turn in chat outer that it was is over")
 
 
 async def test_nobody_begins_the_inner_chat_of_another(nested: Path, places: Places) -> None:

@@ -46,8 +46,8 @@ class Chats:
         self._petition = petition
         self.runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._within: dict[str, str] = {}
-        """Of the inner chats that run, in which chat."""
+        self._within: dict[str, tuple[str, str]] = {}
+        """Of the inner chats that run, in which chat, and whose turn there they are."""
         self._waiting: dict[str, asyncio.Event] = {}
         self._taking = asyncio.Lock()
         self._transcript: Transcript
@@ -126,10 +126,10 @@ class Chats:
     def _runner(self, chat: str, settings: Settings, epoch: int, created_ms: int) -> Runner:
         options = self._options.inner.get(settings.agent, self._options)
         if settings.within:
-            self._within[chat] = settings.within
+            self._within[chat] = settings.within, settings.agent
         machine = Machine(chat, options, settings, epoch=epoch, created_ms=created_ms, member=self._roster.member, make_id=new_id)
         selector = Selector(options, settings.members, self._roster, self._client, self._ask, machine.turn_for)
-        return Runner(machine, selector, self._transcript, self._client, options, self._publish, self._withdraw, self._petition)
+        return Runner(machine, selector, self._transcript, self._client, options, self._publish, self._taken_back, self._petition)
 
     def _begin(self, runner: Runner, loaded: Loaded) -> None:
         chat = runner.chat
@@ -151,16 +151,24 @@ class Chats:
 
     def _nested(self, chat: str, result: Result | None) -> None:
         """What the end of a chat means to those it holds, or is held by."""
-        outer = self._within.pop(chat, "")
+        outer, _ = self._within.pop(chat, ("", ""))
         if result is None:
             return
         if result.outcome == "waits":
             if outer in self.runners:
                 self.runners[outer].post(Waits(f"the inner chat {chat}: {result.stop_reason}"))
             return
-        for inner, within in self._within.items():
-            if within == chat and inner in self.runners:
-                self.runners[inner].post(Stopped(f"chat {chat}, which it is part of, is over"))
+        self._stop_inner(chat, "", f"chat {chat}, which it is part of, is over")
+
+    async def _taken_back(self, chat: str, agent: str) -> None:
+        """The turn of `agent` is over, empty: all turns are: nobody needs to answer what it asked, or hold what it holds."""
+        await self._withdraw(chat, agent)
+        self._stop_inner(chat, agent, f"the turn in chat {chat} that it was is over")
+
+    def _stop_inner(self, chat: str, agent: str, why: str) -> None:
+        for inner, (outer, whose) in self._within.items():
+            if outer == chat and agent in ("", whose) and inner in self.runners:
+                self.runners[inner].post(Stopped(why))
 
     # ---- the floor
 
