@@ -56,15 +56,17 @@ async def run(file: str, size: str, room: Path, *, nice: int) -> Ran:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
         await process.wait()
+        shutil.rmtree(own, ignore_errors=True)
         raise
     output = told.decode(errors="replace")
     one = Ran(file, round(time.monotonic() - began, 1), process.returncode == 0, output.strip().rpartition("\n")[2])
     if figures.exists():
         one.figures = [json.loads(line) for line in figures.read_text().splitlines()]
     if not one.passed:
-        print(output, flush=True)
+        print(output, f"\nIts files are in {own / 't'}", flush=True)
     print(f"{one.seconds:7.1f} s  {file}: {one.summary}", flush=True)
-    shutil.rmtree(own / "t", ignore_errors=True)
+    if one.passed:
+        shutil.rmtree(own, ignore_errors=True)
     return one
 
 
@@ -118,7 +120,8 @@ async def campaigns(report: Report, streams: int) -> None:
             for _ in range(streams - 1):
                 group.create_task(stream(waiting, room, report))
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        with contextlib.suppress(OSError):  # what a campaign that failed left is there to be looked at
+            os.rmdir(room)
 
 
 def main() -> None:

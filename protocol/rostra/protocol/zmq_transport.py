@@ -248,8 +248,15 @@ class ZmqTransport:
                 send(peer, _MORE_NOW)
             except zmq.Again:
                 return False
-        send(head, _MORE_NOW)
-        send(body, _NOBLOCK)
+        try:
+            send(head, _MORE_NOW)
+        except zmq.Again:  # the connection broke within the message: libzmq drops the rest, up to a frame that is the last
+            send(body, _NOBLOCK)
+            return False
+        try:
+            send(body, _NOBLOCK)
+        except zmq.Again:  # the same, one frame later
+            return False
         self._dealer.look()
         return True
 
