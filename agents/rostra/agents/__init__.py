@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .models.openai_model import OpenAIModel
     from .models.recorded import RecordedModel
     from .models.scripted import ScriptedModel
+    from .once import first_time
     from .remote import NoBus, Remote
     from .reply_chain import Conversation
     from .responder import Context, Pass, Responder
@@ -87,6 +88,7 @@ _HOMES = {
     "as_responder": "adapt",
     "build": "config",
     "call_vote": "tools.vote",
+    "first_time": "once",
     "from_dict": "foreign",
     "from_dicts": "foreign",
     "gather_usage_summary": "spending",
@@ -145,6 +147,7 @@ __all__ = [
     "as_responder",
     "build",
     "call_vote",
+    "first_time",
     "from_dict",
     "from_dicts",
     "gather_usage_summary",

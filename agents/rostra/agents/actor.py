@@ -128,6 +128,7 @@ class Actor(Service):
             human=human,
             state=State(self._store),
             journal=self._journal.task(key) if self._journal else None,
+            letter=letter,
         )
         await self._responder.respond(named, context)
 

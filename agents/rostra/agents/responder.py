@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rostra.protocol import Answer, ChatMessage, Client, Question, Usage
+from rostra.protocol import Answer, ChatMessage, Client, Lettered, Question, Usage
 
 from .state import MemoryStore, State
 
@@ -46,7 +46,8 @@ class Context:
     this agent has seen it, the message to answer last, own words with role `assistant`; `introduction`: who the members are,
     for a model only; `deadline`: on the loop's clock, or None; `ordinal`: for a vote, how many the chat has had before;
     `begun`: how many messages of `history` are of earlier chats; `state`: what this agent keeps between messages; `journal`:
-    which tools were called for this already, where that is kept.
+    which tools were called for this already, where that is kept; `letter`: which letter it is, None for what was asked
+    (`first_time`).
     """
 
     def __init__(
@@ -67,12 +68,13 @@ class Context:
         begun: int = 0,
         state: State | None = None,
         journal: "Task | None" = None,
+        letter: Lettered | None = None,
     ) -> None:
         self.agent, self.sender, self.chat, self.turn, self.sequence = agent, sender, chat, turn, sequence
         self.history, self.introduction, self.ordinal, self.deadline = history, introduction, ordinal, deadline
         self.client, self.human, self.on_delta = client, human, on_delta
         self.begun, self.state = begun, State(MemoryStore()) if state is None else state
-        self.journal = journal
+        self.journal, self.letter = journal, letter
         self.usage: list[Usage] = []
         """What the answer has used; the handler appends."""
         self.reason = ""
