@@ -42,6 +42,17 @@ def test_a_double_is_known_after_a_restart_and_after_the_letter_was_delivered(tm
     store.close()
 
 
+def test_removing_letters_takes_less_of_the_disk_than_is_kept_free_for_it(tmp_path: Path) -> None:
+    store, log = MailStore(tmp_path / "mail.db"), tmp_path / "mail.db-wal"
+    count = 2 * store_module.RESERVE // 40_000
+    kept(store, *(letter(number, body=b"x" * 40_000) for number in range(1, count + 1)))
+    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert log.stat().st_size == 0
+    store.apply([Remove(list(range(1, count + 1)))])
+    assert 0 < log.stat().st_size < store_module.RESERVE // 2
+    store.close()
+
+
 def test_a_look_sees_the_letters_before_it_in_the_same_batch() -> None:
     store = MailStore(None)
     before, look, after = store.apply([Store(b"r", letter(1)), Load("ben", 0, 9), Store(b"r", letter(2), 1)])
