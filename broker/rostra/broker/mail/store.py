@@ -90,7 +90,7 @@ class MailStore:
         weakref.finalize(self, self._db.close)  # a store in memory ends with its broker, a damaged one at once
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        # Where SQLite is built to write zeros over what is removed (Debian's is), removing takes as much of the disk as storing did.
+        # An SQLite that writes zeros over what is removed (Debian's does) would need as much of the disk for that as for storing.
         self._db.execute("PRAGMA secure_delete = FAST")
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
