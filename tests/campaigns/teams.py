@@ -129,9 +129,14 @@ class Chaos:
             self.figures.seconds.append(loop.time() - before)
 
     async def cut_power(self) -> None:
-        """Kill -9 of all processes of the team at once (not of those who write letters), then wait for the next message."""
+        """Kill -9 of all processes of the team at once (not of those who write letters), then wait for the next message.
+
+        When all are ready: a process that dies again and again while it begins is given up, as it should be.
+        """
         supervisor = self.team.supervisor
         assert supervisor is not None
+        async with asyncio.timeout(60):
+            await supervisor.ready()
         loop = asyncio.get_running_loop()
         for key in supervisor.jobs:
             if pid := supervisor.pid(key):
