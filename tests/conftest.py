@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import threading
@@ -93,10 +94,13 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that is free, and the one after it (a broker's events) too."""
+    """A TCP port of this machine that is free, and the one after it (a broker's events) too.
+
+    It is below those that the kernel gives to whoever connects somewhere, so that nobody has it by chance when it is needed.
+    """
     while True:
+        port = random.SystemRandom().randrange(12_000, 32_000)
         with socket.socket() as one, socket.socket() as two, suppress(OSError):
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
+            one.bind(("127.0.0.1", port))
             two.bind(("127.0.0.1", port + 1))
             return port

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.conftest import until
+from tests.conftest import free_port, until
 
 from rostra.agents import AssistantAgent, BadTool, Context
 from rostra.agents.tools.config import ToolConfig
@@ -54,9 +53,7 @@ class Web:
     """A server on a port of its own, which may be killed and started again."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:

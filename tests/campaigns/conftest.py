@@ -1,9 +1,7 @@
 """The campaigns are run by `make chaos SIZE=ci|nightly`, not by `make test`: they take minutes, or an hour."""
 
-import contextlib
 import json
 import os
-import socket
 from collections.abc import Callable
 
 import pytest
@@ -25,16 +23,6 @@ def lots(count: int, most: int) -> list[int]:
     """`count` divided into lots of about `most`: how many each has."""
     number = max(1, round(count / most))
     return [count * (lot + 1) // number - count * lot // number for lot in range(number)]
-
-
-def free_port() -> int:
-    """A TCP port of this machine that is free, and the one after it too."""
-    while True:
-        with socket.socket() as one, socket.socket() as two, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            two.bind(("127.0.0.1", port + 1))
-            return port
 
 
 _said: list[str] = []

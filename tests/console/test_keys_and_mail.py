@@ -1,11 +1,11 @@
 """A team on TCP: who has no key is not let in; and letters wait on the broker's disk for those who are away."""
 
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import free_port
 
 from .conftest import Cli
 
@@ -38,11 +38,7 @@ handler = "handlers:note"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the team file is."""
     folder = tmp_path_factory.mktemp("post")
-    with socket.socket() as one, socket.socket() as two:  # the broker takes a port and the next
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1] - 1
-        two.bind(("127.0.0.1", port))
-    (folder / "team.toml").write_text(TEAM.format(port=port))
+    (folder / "team.toml").write_text(TEAM.format(port=free_port()))
     (folder / "handlers.py").write_text(HANDLERS)
     return folder
 
