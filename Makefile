@@ -35,7 +35,7 @@ format: $(VENV)/.dev ## let ruff format
 	$(BIN)/ruff check --fix .
 
 wheels: $(VENV)/.made ## fetch the wheels that an image is built from without a network
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip -q
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	$(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes --only-binary :all: --python-version $(IMAGE_PYTHON) -d wheels -r requirements.lock
 	$(BIN)/python -m pip download -q --disable-pip-version-check --only-binary :all: -d wheels hatchling
 
